@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 
 from fairlead_operator.api import model, rollout, template, training_run
-from fairlead_operator.api.base import Rule, Spec, Status
+from fairlead_operator.api.base import INT_OR_STRING, Rule, Spec, Status
 from fairlead_operator.api.group import API_VERSION, GATEWAY_NAME, GROUP, VERSION
 from fairlead_operator.api.schema import Schema, structural_schema
 
@@ -201,6 +201,8 @@ def _type_name(node: Schema) -> str:
         return f"`{node['enum'][0]}` to `{node['enum'][-1]}`"
     if "enum" in node:
         return " or ".join(f"`{value}`" for value in node["enum"])
+    if INT_OR_STRING in node:
+        return "integer or string"
     if node["type"] == "array":
         return f"list of {_type_name(node['items'])}, at most {node['maxItems']}"
     if "additionalProperties" in node:

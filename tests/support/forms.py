@@ -3,7 +3,9 @@
 import re
 from typing import Any
 
-_FORM = re.compile(r"^self\.matches\(r'(.*?)'\)(?: && |$)")
+from fairlead_operator.api.base import INT_OR_STRING
+
+_FORM = re.compile(r"^(?:self|string\(self\))\.matches\(r'(.*?)'\)(?: && |$)")
 
 
 def with_patterns(node: Any) -> Any:
@@ -15,4 +17,6 @@ def with_patterns(node: Any) -> Any:
     rules = node.get("x-kubernetes-validations", [])
     forms = [match[1] for rule in rules if (match := _FORM.match(rule["rule"]))]
     whole = {key: with_patterns(value) for key, value in node.items()}
+    if INT_OR_STRING in node:
+        whole |= {"type": ["integer", "string"], "minimum": 0}
     return whole | ({"allOf": [{"pattern": form} for form in forms]} if forms else {})

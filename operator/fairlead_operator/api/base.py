@@ -59,6 +59,16 @@ def formed(words: str) -> dict[str, Any]:
     return {WORDS_OF_FORM: words}
 
 
+INT_OR_STRING: Final = "x-kubernetes-int-or-string"
+
+
+def from_number(value: object) -> object:
+    """Write a whole number as the text that a field of ``INT_OR_STRING`` means by it."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 PLACEHOLDERS: Final = ("namespace", "model", "version", "stable", "window")
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from fairlead_operator.api.base import (
+    INT_OR_STRING,
     Digest,
     Message,
     Moment,
@@ -15,9 +16,11 @@ from fairlead_operator.api.base import (
     Spec,
     Status,
     formed,
+    from_number,
 )
 from fairlead_operator.api.phases.common import RequestOutcome
 
+# As in a pod, ``cpu: 2`` is as good as ``cpu: "2"``.
 Quantity = Annotated[
     str,
     Field(
@@ -25,8 +28,10 @@ Quantity = Annotated[
         max_length=32,
         json_schema_extra=formed(
             "must be an amount, for example 500m or 2 of cpu, 512Mi or 2Gi of memory"
-        ),
+        )
+        | {INT_OR_STRING: True},
     ),
+    BeforeValidator(from_number),
 ]
 Task = Literal["binary-classification", "multiclass-classification", "regression"]
 
@@ -49,13 +54,14 @@ class Resources(Spec):
     rules = (
         Rule(
             "!self.?requests.?cpu.hasValue() || !self.?limits.?cpu.hasValue() || "
-            "!quantity(self.requests.cpu).isGreaterThan(quantity(self.limits.cpu))",
+            "!quantity(string(self.requests.cpu)).isGreaterThan(quantity(string(self.limits.cpu)))",
             "requests.cpu must not exceed limits.cpu; lower the request or raise the limit",
             ".requests.cpu",
         ),
         Rule(
             "!self.?requests.?memory.hasValue() || !self.?limits.?memory.hasValue() || "
-            "!quantity(self.requests.memory).isGreaterThan(quantity(self.limits.memory))",
+            "!quantity(string(self.requests.memory))"
+            ".isGreaterThan(quantity(string(self.limits.memory)))",
             "requests.memory must not exceed limits.memory; lower the request or raise the limit",
             ".requests.memory",
         ),

@@ -15,7 +15,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fairlead_operator.api.base import WORDS_OF_FORM, Rule, to_duration
+from fairlead_operator.api.base import INT_OR_STRING, WORDS_OF_FORM, Rule, to_duration
 
 Schema = dict[str, Any]
 
@@ -28,7 +28,7 @@ _KEPT: Final = (
 # Said in another way here, or already said by the models within.
 _REPLACED: Final = frozenset(
     {"title", "description", "default", "const", "items", WORDS_OF_FORM}
-    | {"properties", "required", "additionalProperties"}
+    | {"properties", "required", "additionalProperties", INT_OR_STRING}
 )
 _INT32_MIN: Final = -(2**31)
 _INT32_MAX: Final = 2**31 - 1
@@ -139,14 +139,22 @@ def _node(raw: Mapping[str, Any], definitions: Mapping[str, Any], where: str) ->
         case "integer":
             kept["format"] = _integer_format(kept)
         case "string":
-            _require_bound(kept, where)
-            if "pattern" in kept and kept.get("format") != "date-time":
-                kept["x-kubernetes-validations"] = [_form(kept.pop("pattern"), node, where)]
+            kept = _text(kept, node, where)
         case "array":
             kept["items"] = _items(node, definitions, where)
         case "object" if "properties" not in node:
             kept["additionalProperties"] = _values(node, definitions, where)
     return kept
+
+
+def _text(kept: Schema, node: Schema, where: str) -> Schema:
+    """Build a text, or what may be a whole number as well."""
+    _require_bound(kept, where)
+    if "pattern" in kept and kept.get("format") != "date-time":
+        kept["x-kubernetes-validations"] = [_form(kept.pop("pattern"), node, where)]
+    if INT_OR_STRING not in node:
+        return kept
+    return {INT_OR_STRING: True} | {key: value for key, value in kept.items() if key != "type"}
 
 
 def _form(pattern: str, node: Schema, where: str) -> Schema:
@@ -156,7 +164,8 @@ def _form(pattern: str, node: Schema, where: str) -> Schema:
     """
     if WORDS_OF_FORM not in node:
         raise NotStructuralError(f"{where}: a pattern needs words with an example; use formed()")
-    return _own_validation(Rule(f"self.matches(r'{pattern}')", node[WORDS_OF_FORM]), where)
+    text = "string(self)" if INT_OR_STRING in node else "self"
+    return _own_validation(Rule(f"{text}.matches(r'{pattern}')", node[WORDS_OF_FORM]), where)
 
 
 def _items(node: Schema, definitions: Mapping[str, Any], where: str) -> Schema:

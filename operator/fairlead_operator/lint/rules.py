@@ -18,6 +18,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from fairlead_operator.api.base import INT_OR_STRING
 from fairlead_operator.api.schema import Schema
 from fairlead_operator.lint.problem import Problem, invalid
 from fairlead_operator.lint.structure import fields_of
@@ -62,11 +63,11 @@ def _judge(
     answer = _compile(rule["rule"]).eval(data={"self": seen})
     if answer.type() == cel.Type.ERROR:
         words = f"{_in_words(answer.value())} evaluating rule: {rule['message']}"
-        yield invalid(path, schema["type"], words)
+        yield invalid(path, schema.get("type", ""), words)
     elif not answer.value():
         where = f"{path}{rule.get('fieldPath', '')}".removeprefix(".")
         message = rule["message"].strip()
-        if schema["type"] in {"object", "array"}:
+        if schema.get("type", "") in {"object", "array"}:
             yield Problem(field=where, message=f"Invalid value: {message}")
         else:
             yield invalid(where, value, message)
@@ -86,7 +87,7 @@ def _as_cel(schema: Schema, value: Any) -> Any:
             return {
                 name: _as_cel(fields[name], inner)
                 for name, inner in value.items()
-                if "type" in fields.get(name, {}) and inner is not None
+                if {"type", INT_OR_STRING} & fields.get(name, {}).keys() and inner is not None
             }
         case "array":
             return [_as_cel(schema["items"], item) for item in value]

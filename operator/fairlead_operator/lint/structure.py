@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from fairlead_operator.api.base import INT_OR_STRING
 from fairlead_operator.api.schema import OF_ANY_TYPE, Schema
 from fairlead_operator.lint.problem import (
     NOWHERE,
@@ -168,6 +169,11 @@ def _repeated(keys: Sequence[Any], path: str) -> Iterator[Problem]:
 
 def _of_type(schema: Schema, kind: str, wide: str, path: str) -> Iterator[Problem]:
     wanted, form = schema.get("type"), schema.get("format", "")
+    if INT_OR_STRING in schema:
+        if not (kind in {"integer", "string"} or wide == "whole"):
+            hint = _QUOTES if kind == "number" else ""
+            yield dataclasses.replace(mistyped(path, kind, "integer,string"), hint=hint)
+        return
     if wanted is None:
         return
     fits = kind == wanted or (kind == "integer" and wanted == "number")

@@ -554,6 +554,21 @@ def without_empty_lists(node: Any) -> Any:
     return [without_empty_lists(item) for item in node] if isinstance(node, list) else node
 
 
+@pytest.mark.parametrize("amounts", [{"cpu": 2, "memory": 2147483648}, {"cpu": 0, "memory": "1G"}])
+@pytest.mark.parametrize("where", ["training", "serving"])
+def test_an_amount_may_be_a_number_as_in_a_pod(
+    trial: Desk, where: str, amounts: dict[str, Any]
+) -> None:
+    whole = resources(where, limits=amounts)
+
+    stored = trial.try_out(whole)["spec"]
+
+    assert linted(whole) == []
+    read = model.ModelSpec.model_validate(stored)
+    limits = getattr(read, where).resources.limits
+    assert (limits.cpu, limits.memory) == (str(amounts["cpu"]), str(amounts["memory"]))
+
+
 @pytest.mark.parametrize(
     ("whole", "field"),
     [
@@ -948,6 +963,15 @@ def without_empty_lists(node: Any) -> Any:
             "requests.cpu",
             id="cpu: asks above its limit",
         ),
+        pytest.param(
+            resources("training", requests={"cpu": "1100m"}, limits={"cpu": 1}),
+            "requests.cpu",
+            id="cpu: asks above its limit, a number",
+        ),
+        pytest.param(resources("serving", limits={"cpu": -1}), "limits.cpu", id="cpu: less than 0"),
+        pytest.param(resources("serving", limits={"cpu": 0.5}), "limits.cpu", id="cpu: a fraction"),
+        pytest.param(resources("serving", limits={"cpu": True}), "limits.cpu", id="cpu: a truth"),
+        pytest.param(resources("serving", limits={"cpu": [1]}), "limits.cpu", id="cpu: a list"),
         pytest.param(
             resources("serving", requests={"memory": "1Gi"}, limits={"memory": "1G"}),
             "requests.memory",

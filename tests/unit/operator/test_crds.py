@@ -135,8 +135,8 @@ def test_a_default_within_a_list_is_named_by_its_description() -> None:
 
 def is_bounded(path: str, node: Schema) -> bool:
     match node.get("type"):
-        case None:  # of several types: each value is said
-            return "enum" in node
+        case None:  # of several types: each value is said, or a text has a bound
+            return bool({"enum", "maxLength"} & node.keys())
         case "string":
             return bool({"enum", "maxLength"} & node.keys()) or node.get("format") == "date-time"
         case "array":
