@@ -52,6 +52,7 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "operator/api/serving.py": _CRDS,
     "operator/api/strategy.py": _CRDS,
     "operator/api/template.py": _CRDS,
+    "operator/api/gates.py": _CRDS,
     "operator/api/training.py": _CRDS,
     "operator/api/training_run.py": _CRDS,
     "operator/bounded_answer.py": "unit/operator/mlflow/test_client.py",
@@ -107,6 +108,7 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
 WITHOUT_A_TEST: Final[Mapping[str, str]] = {
     "contract/cluster.py": _NAMES,
     "contract/data.py": _NAMES,
+    "contract/gates.py": _NAMES,
     "contract/histogram.py": _NAMES,
     "contract/http.py": _NAMES,
     "contract/record.py": _NAMES,

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from fairlead_contract.artifact import CHAMPION_ROOM
 from fairlead_contract.data import DATA_KEYS, MOST_JOINED, MOST_UNITED, variable_of
+from fairlead_contract.gates import Gate
 from fairlead_contract.graph import ColumnType
 from fairlead_contract.hosts import (
     ALLOWED_SOURCES,
@@ -112,6 +113,7 @@ class DataConfig:
     group_by: str | None = None  # column whose rows of one value are never parted
     union: tuple[SourceConfig, ...] = ()  # of more rows
     joins: tuple[JoinConfig, ...] = ()
+    judged_by: Mapping[str, str] = dataclasses.field(default_factory=dict)  # gates: column → field
 
     @property
     def uris(self) -> tuple[str, ...]:
@@ -136,6 +138,7 @@ class DataConfig:
     def fields(self) -> dict[str, str]:
         """Return each column that the Model names, with the field that does."""
         named = (
+            *self.judged_by.items(),
             *((name, "spec.data.columns") for name in (*self.columns, *self.ignored)),
             (self.target, "spec.data.target"),
             (self.timestamp_column, "spec.data.timestampColumn"),
@@ -163,6 +166,36 @@ class ValidationConfig:
     holdout_fraction: float  # ratio in 0-1
     stratified: bool = True  # where rows are in no order: each part has its share of each class
     seed: int = 7  # of that split
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PartsConfig:
+    """By which columns a gate parts the rows."""
+
+    columns: tuple[str, ...]
+    min_rows: int  # of a part that is judged
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GatesConfig:
+    """What is measured for the gates of the Model."""
+
+    baseline: bool = False
+    slices: PartsConfig | None = None
+    fairness: PartsConfig | None = None
+    measures: tuple[Gate, ...] = ()  # of fairness
+    calibration: bool = False
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return each column that a gate names, with the field that does."""
+        named = (("slices", self.slices), ("fairness", self.fairness))
+        return {
+            column: f"spec.promotion.gates.{gate}.columns"
+            for gate, parts in named
+            if parts is not None
+            for column in parts.columns
+        }
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +236,7 @@ class TrainingConfig:
     after: str | None = None  # the highest version that the operator knows
     card: CardConfig = CardConfig()
     patience: float = 0  # seconds that it waits for others; its Job lasts so much longer
+    gates: GatesConfig = GatesConfig()
 
     @property
     def is_of_amounts(self) -> bool:
@@ -363,6 +397,8 @@ def parse_config(text: str, *, keeps: bool = True) -> TrainingConfig:
     task = Task(root.choice("task", tuple(Task)))
     data, search = _parse_data(root.section("data")), _parse_search(root.section("search"), task)
     champion, card = root.optional_section("champion"), root.optional_section("card")
+    gates = _parse_gates(root.optional_section("gates"), task)
+    data = dataclasses.replace(data, judged_by=gates.columns)
     return TrainingConfig(
         namespace=root.text("namespace"),
         model=root.text("model"),
@@ -381,6 +417,7 @@ def parse_config(text: str, *, keeps: bool = True) -> TrainingConfig:
         after=root.optional_text("after"),
         card=CardConfig() if card is None else _parse_card(card),
         patience=root.number("patienceSeconds", 0, 86_400, default=0),  # none in earlier releases
+        gates=gates,
     )
 
 
@@ -509,6 +546,34 @@ def _parse_card(card: "_Section") -> CardConfig:
         limitations=card.optional_text("limitations") or "",
         ethical_considerations=card.optional_text("ethicalConsiderations") or "",
     )
+
+
+def _parse_gates(gates: "_Section | None", task: Task) -> GatesConfig:
+    if gates is None:
+        return GatesConfig()
+    slices, fairness = gates.optional_section("slices"), gates.optional_section("fairness")
+    calibration = gates.get("calibration") is True
+    if fairness is not None and task is not Task.BINARY:
+        raise _invalid(f"config.gates.fairness is only for {Task.BINARY}")
+    if calibration and task is Task.REGRESSION:
+        raise _invalid(f"config.gates.calibration is not for {Task.REGRESSION}")
+    measured = (Gate.DEMOGRAPHIC_PARITY, Gate.EQUALIZED_ODDS)
+    return GatesConfig(
+        baseline=gates.get("baseline") is True,
+        slices=None if slices is None else _parse_parts(slices),
+        fairness=None if fairness is None else _parse_parts(fairness),
+        measures=()
+        if fairness is None
+        else tuple(gate for gate in measured if fairness.get(gate) is True),
+        calibration=calibration,
+    )
+
+
+def _parse_parts(parts: "_Section") -> PartsConfig:
+    columns = parts.texts("columns")
+    if not columns:
+        raise _invalid(f"{parts.path}.columns is empty")
+    return PartsConfig(columns=columns, min_rows=int(parts.number("minRows", 1, 10_000_000)))
 
 
 def _parse_champion(champion: "_Section") -> ChampionConfig:

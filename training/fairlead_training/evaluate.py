@@ -120,18 +120,31 @@ def evaluate(
     """
     names = list_metrics(task, metric)
     functions = [find_metric(task, name) for name in names]
+    return dict(zip(names, estimate(functions, target, score, seed=seed), strict=True))
+
+
+def estimate(
+    functions: Sequence[Metric], target: Floats, score: Floats, *, seed: int
+) -> list[Estimate]:
+    """Compute each metric with its bootstrap interval, all in the same replicates."""
+    once = np.ones((1, len(target)))
     drawn = _bootstrap(functions, target, (score,), seed=seed)
-    return {
-        name: _interval(compute(task, name, target, score), values)
-        for name, (values,) in zip(names, drawn, strict=True)
-    }
+    return [
+        _interval(float(function(target, score, once)[0]), values)
+        for function, (values,) in zip(functions, drawn, strict=True)
+    ]
 
 
 def score_trivially(task: Task, metric: str, learned: Floats, target: Floats) -> float:
     """Compute the metric of always giving the same answer, the best for what was learned from."""
+    return compute(task, metric, target, answer_trivially(task, metric, learned, target))
+
+
+def answer_trivially(task: Task, metric: str, learned: Floats, target: Floats) -> Floats:
+    """Return the scores of always giving the same answer, the best for what was learned from."""
     classes = int(max(learned.max(), target.max())) + 1 if task is Task.MULTICLASS else 2
     answer = answer_always(task, metric, learned, classes)
-    return compute(task, metric, target, np.repeat(answer, len(target), axis=0))
+    return np.repeat(answer, len(target), axis=0)
 
 
 def find_doubts(

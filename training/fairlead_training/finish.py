@@ -36,6 +36,7 @@ from fairlead_training.database import locked
 from fairlead_training.evaluate import Judgment, Rival, find_doubts, judge
 from fairlead_training.explain import draw, explain
 from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.gates import Measured, Parts, Scored, measure, read_parts
 from fairlead_training.learners.protocol import (
     FittedModel,
     Fitter,
@@ -98,6 +99,7 @@ class Fitted:
     model: FittedModel
     score: Floats  # of the hold-out
     judgment: Judgment
+    gates: tuple[Measured, ...] = ()
     passed_over: tuple[str, ...] = ()  # what better trials were not taken for
 
 
@@ -146,6 +148,7 @@ class _Finishing:
         self._shared = shared
         self._learners = find_learners(config.search.algorithms, config.search.metric)
         self._combination: Combination | None = None  # where the Model asks for one
+        self._parts: Mapping[str, Parts] = {}  # of the hold-out, by which gates judge
 
     def run(self) -> dict[str, Any]:
         ranked = rank_trials(self._shared.study)
@@ -163,6 +166,7 @@ class _Finishing:
             learned=self._learned(),
             environment=self._environment,
         )
+        self._parts = read_parts(frame.iloc[parts.holdout.rows], [*self._config.gates.columns])
         del frame, table  # the fit needs the room
         self._progress.enter(Stage.FIT)
         plans = [self._plan(trial) for trial in ranked[:_MOST_FITTED]]
@@ -229,7 +233,23 @@ class _Finishing:
             seed=config.search.seed,
             naive=forecast_naively(parts, config.task),
         )
-        return Fitted(plan=plan, model=model, score=score, judgment=judgment)
+        scored = Scored(
+            task=config.task,
+            metric=config.search.metric,
+            learned=parts.search.target,
+            target=parts.holdout.target,
+            score=score,
+            rival=rival,
+            parts=self._parts,
+            seed=config.search.seed,
+        )
+        return Fitted(
+            plan=plan,
+            model=model,
+            score=score,
+            judgment=judgment,
+            gates=measure(config.gates, scored),
+        )
 
     def _setting(self, parts: Split) -> Setting:
         return Setting(
@@ -333,6 +353,7 @@ class _Finishing:
             digest=digest,
             judgment=fitted.judgment,
             warnings=warnings,
+            gates=fitted.gates,
             counts=count(self._shared.study.get_trials(deepcopy=False)),
             begun_with=self._shared.begun_with,
             seconds=time.time() - self._shared.started_at,

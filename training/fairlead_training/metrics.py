@@ -53,7 +53,7 @@ def binary_accuracy(target: Floats, score: Floats, weights: Floats) -> Floats:
 
 def binary_precision(target: Floats, score: Floats, weights: Floats) -> Floats:
     """Compute the share of positive rows among those said to be; 0 where none is."""
-    return _divide(_caught(target, score, weights), weights @ _said(score), empty=0.0)
+    return _divide(_caught(target, score, weights), weights @ is_said_positive(score), empty=0.0)
 
 
 def binary_recall(target: Floats, score: Floats, weights: Floats) -> Floats:
@@ -63,7 +63,7 @@ def binary_recall(target: Floats, score: Floats, weights: Floats) -> Floats:
 
 def binary_f1(target: Floats, score: Floats, weights: Floats) -> Floats:
     """Compute the harmonic mean of precision and recall."""
-    both = weights @ (_said(score) + (target > 0))
+    both = weights @ (is_said_positive(score) + (target > 0))
     return _divide(2 * _caught(target, score, weights), both)
 
 
@@ -266,14 +266,14 @@ def _by_score(target: Floats, score: Floats, weights: Floats) -> tuple[Floats, F
     return positives, every - positives
 
 
-def _said(score: Floats) -> Floats:
+def is_said_positive(score: Floats) -> Floats:
     """Mark the rows that are said to be positive."""
     return (score > 0.5).astype(np.float64)
 
 
 def _caught(target: Floats, score: Floats, weights: Floats) -> Floats:
     """Sum the weights of the positive rows that are said to be."""
-    return weights @ (_said(score) * (target > 0))
+    return weights @ (is_said_positive(score) * (target > 0))
 
 
 def _by_class(target: Floats, score: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:

@@ -1,7 +1,7 @@
 """The HTML report of a training: one small page that needs nothing from elsewhere.  Pure."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ def render(
     sections = [
         ("Verdict", build_table(_verdict(result))),
         ("On the hold-out", build_table(_measured(metrics, {_ALWAYS: baseline, **naive}))),
+        *([("Gates", build_table(_gates(result["gates"])))] if "gates" in result else []),
         (f"What carries the model (mean size of: {attribution})", _bars(importance)),
         (
             "Hyperparameters",
@@ -69,6 +70,24 @@ def _verdict(result: Mapping[str, Any]) -> dict[str, str]:
     if "championUnavailable" in result:
         rows["no comparison"] = str(result["championUnavailable"])
     return rows
+
+
+def _gates(gates: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Say what was measured for the gates; the operator says what passed."""
+    return {
+        " ".join(filter(None, (row["gate"], row.get("column")))): "; ".join(
+            filter(
+                None,
+                (
+                    row.get("of"),
+                    _interval(row) if "value" in row else f"not measured: {row.get('missing')}",
+                    f"{row['rows']} rows" if row.get("rows") else "",
+                    f"{row['small']} parts too small" if row.get("small") else "",
+                ),
+            )
+        )
+        for row in gates
+    }
 
 
 def _measured(

@@ -6,7 +6,7 @@ It travels as the pod's termination message, of which Kubernetes keeps 4096 byte
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fairlead_contract.classes import spell
@@ -16,12 +16,14 @@ from fairlead_training.config import Task, TrainingConfig
 from fairlead_training.data import format_exact_time, format_time
 from fairlead_training.evaluate import Estimate, Judgment
 from fairlead_training.failure import TrainingFailure
+from fairlead_training.gates import Measured
 from fairlead_training.metrics import greater_is_better
 from fairlead_training.snapshot import Snapshot
 
 MOST_BYTES: Final = 4096
 _MESSAGE: Final = 1000  # characters of a message at most
 _WARNING: Final = 250  # characters of one
+_MISSING: Final = 120  # of why a gate has no number
 _DIGITS: Final = 6  # that a number in the document keeps
 _LISTS: Final = ("columns", "faults")  # of which the last entries give way, the first list first
 
@@ -88,6 +90,7 @@ class Outcome:
     counts: Counts
     seconds: float
     data: Mapping[str, Any]  # as ``data_document`` says it
+    gates: tuple[Measured, ...] = ()
     begun_with: str | None = None  # the training whose best the search tried first
 
 
@@ -124,6 +127,8 @@ def success_document(config: TrainingConfig, outcome: Outcome) -> dict[str, Any]
         document["trials"]["begunWith"] = outcome.begun_with
     if outcome.warnings:
         document["warnings"] = [shorten(text, _WARNING) for text in outcome.warnings]
+    if outcome.gates:
+        document["gates"] = [_gate(measured) for measured in outcome.gates]
     if comparison is not None:
         document["comparedRows"] = judgment.compared_rows
     if unavailable is not None:
@@ -158,9 +163,15 @@ def _cut(name: str, value: Any, limit: int) -> Any:
             return shorten(value, limit)
         case "warnings":
             return [shorten(warning, limit) for warning in value]
-        case "data" if "columns" in value:
-            return {**value, "columns": shorten(value["columns"], limit)}
+        case "data":
+            return _shorten_each(value, ("columns", "classes"), limit)
+        case "gates":
+            return [_shorten_each(row, ("of", "missing"), limit) for row in value]
     return value
+
+
+def _shorten_each(value: Mapping[str, Any], names: Sequence[str], limit: int) -> dict[str, Any]:
+    return {**value, **{name: shorten(value[name], limit) for name in names if name in value}}
 
 
 def _fits(text: str, most: int | None) -> bool:
@@ -180,6 +191,22 @@ def _estimate(estimate: Estimate) -> dict[str, float | None]:
         "ciLow": _number(estimate.low),
         "ciHigh": _number(estimate.high),
     }
+
+
+def _gate(measured: Measured) -> dict[str, Any]:
+    """Write the number of a gate, and of what there is none nothing."""
+    found = measured.estimate
+    told = {
+        "gate": str(measured.gate),
+        "column": measured.column,
+        "of": measured.of,
+        **(_estimate(found) if found is not None else {}),
+        "rows": measured.rows,
+        "judged": measured.judged,
+        "small": measured.small,
+        "missing": shorten(measured.missing, _MISSING),
+    }
+    return {name: value for name, value in told.items() if value not in {None, ""}}
 
 
 def _number(value: float) -> float | None:

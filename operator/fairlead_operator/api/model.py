@@ -30,6 +30,7 @@ from fairlead_operator.api.common import (
 )
 from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.freeze import FreezeWindows
+from fairlead_operator.api.gates import MOST_RESULTS, GateResult
 from fairlead_operator.api.gateway import (
     GUARD_UNSUPPORTED,
     HEADER_UNSUPPORTED,
@@ -104,6 +105,20 @@ class ModelSpec(Spec):
             "data.positiveClass has no effect on this task, which has no positive class; remove "
             "it, or set task: binary-classification",
             ".data.positiveClass",
+        ),
+        Rule(
+            "!has(self.promotion) || !has(self.promotion.gates) || "
+            "!has(self.promotion.gates.fairness) || self.task == 'binary-classification'",
+            "promotion.gates.fairness is about who is told to be positive; remove it, or set "
+            "task: binary-classification",
+            ".promotion.gates.fairness",
+        ),
+        Rule(
+            "!has(self.promotion) || !has(self.promotion.gates) || "
+            "!has(self.promotion.gates.calibration) || self.task != 'regression'",
+            "promotion.gates.calibration is about probabilities, which task: regression has none "
+            "of; remove it",
+            ".promotion.gates.calibration",
         ),
         Rule(
             "!has(self.versionDigest) || has(self.version)",
@@ -277,6 +292,14 @@ class GateStatus(Status):
     ]
     message: Annotated[
         Message, Field(default="", description="Why, in a sentence with the numbers.")
+    ]
+    results: Annotated[
+        tuple[GateResult, ...],
+        Field(
+            default=(),
+            max_length=MOST_RESULTS,
+            description="What spec.promotion.gates asked for, one row each.",
+        ),
     ]
 
 

@@ -89,6 +89,9 @@ _CIRCUMSTANCES: Final[Mapping[str, object]] = {
     "training.resources.requests.memory": None,
     "training.resources.limits.cpu": None,
     "training.resources.limits.memory": None,
+    # Columns that a training looks for.
+    "promotion.gates.slices.columns": None,
+    "promotion.gates.fairness.columns": None,
 }
 
 
@@ -160,7 +163,7 @@ def _said(spec: ModelSpec, rows: Mapping[str, object]) -> dict[str, object]:
     document = spec.model_dump(
         mode="json",
         by_alias=True,
-        include={"task", "data", "training"},
+        include={"task", "data", "training", "promotion"},
         exclude={
             "data": {
                 "union": {"__all__": _ACCESS},

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from fairlead_contract.data import MOST_JOINED, MOST_UNITED
 from fairlead_operator.api.base import Column, Duration, Rule, Spec, between, formed, parse_duration
 from fairlead_operator.api.common import Resources, SecretReference
+from fairlead_operator.api.gates import GatesSpec
 
 SearchMetric = Literal[
     "roc_auc", "pr_auc", "log_loss", "accuracy", "f1", "f1_macro", "brier", "rmse", "mae", "r2",
@@ -836,5 +837,14 @@ class PromotionSpec(Spec):
             description="Value of the metric that every version must reach, the first included: "
             "at least this, or at most this for a loss such as rmse. When unset, there is no such "
             "bound.",
+        ),
+    ]
+    gates: Annotated[
+        GatesSpec,
+        Field(
+            default=GatesSpec(),
+            description="What every version must pass besides, the first included, for example "
+            "{baseline: true, calibration: {maxError: 0.05}}. What the training did not measure "
+            "is not passed. When unset, nothing.",
         ),
     ]

@@ -117,6 +117,7 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
     if spec.get("version"):
         yield "Pinned", f"{spec['version']} by spec.version"
     yield from _artifact(status_of(model).get("stable") or {})
+    yield from _gates(status_of(model).get("gate") or {})
     for entry in status_of(model).get("blocked") or ():
         yield "Blocked", f"{_blocked(entry)}{_retried(model, entry)}"
     if rollout is None:
@@ -147,6 +148,12 @@ def _artifact(stable: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if stable.get("digest"):
         number, digest = stable.get("registryVersion"), str(stable["digest"])[:_DIGEST]
         yield "Artifact", f"{stable['version']} is registry version {number}, {digest}"
+
+
+def _gates(gate: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Say of the version that was trained last which gates it passed, and which not."""
+    for row in gate.get("results") or ():
+        yield "Gate", f"{gate['version']} {row['outcome']}: {row.get('message', '')}"
 
 
 def _before_traffic(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,13 @@ from typing import Any, Final
 
 from fairlead_operator.api.model import GateStatus
 from fairlead_operator.api.phases.model import GateReason
+from fairlead_operator.model.gates import (
+    GateDemand,
+    GateNumbers,
+    find_reason,
+    judge_gates,
+    parse_numbers,
+)
 from fairlead_operator.text import contrast
 
 _NO_VALUE: Final = (
@@ -36,6 +43,7 @@ class Comparison:
     gain_high: float | None
     unavailable: str = ""  # why the champion was not scored
     warnings: tuple[str, ...] = ()  # what the trainer finds odd
+    gates: tuple[GateNumbers, ...] = ()  # what it measured for them
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +53,7 @@ class Demand:
     min_improvement: float
     significance: bool
     threshold: float | None
+    gates: tuple[GateDemand, ...] = ()
 
 
 def judge_candidate(
@@ -62,8 +71,17 @@ def judge_candidate(
             passed=False,
             reason=GateReason.RESULT_UNREADABLE,
             message=_NO_VALUE,
+            results=(),
         )
     passed, reason, message = _judge(comparison, demand, stable)
+    results = judge_gates(
+        demand.gates, comparison.gates, stable=stable, champion=comparison.champion
+    )
+    refusal = find_reason(results)
+    if refusal is not None:
+        message = f"{refusal[1]}; {message}" if passed else f"{message}; {refusal[1]}"
+        reason = refusal[0] if passed else reason
+        passed = False
     if change:
         message = f"{change}; {message}"
     return GateStatus(
@@ -72,6 +90,7 @@ def judge_candidate(
         passed=passed,
         reason=reason,
         message=message[:1024],
+        results=results,
     )
 
 
@@ -179,6 +198,7 @@ def parse_comparison(text: str | None) -> Comparison | None:
             gain_high=_float(gain.get("ciHigh")),
             unavailable=str(document.get("championUnavailable") or ""),
             warnings=tuple(str(warning) for warning in document.get("warnings") or ()),
+            gates=parse_numbers(document),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -39,6 +39,7 @@ from fairlead_operator.kube.owned import owners
 from fairlead_operator.model.blocks import may_have_changed, where_asked
 from fairlead_operator.model.contenders import find_leader, find_losses, find_out
 from fairlead_operator.model.gate import Demand, parse_comparison
+from fairlead_operator.model.gates import list_demands
 from fairlead_operator.model.known import newest_first, read_trained, read_tried
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.past import Past, last_promotion, recall, unknown_past
@@ -327,6 +328,7 @@ def _to_observed(
             min_improvement=promotion.min_improvement,
             significance=promotion.significance,
             threshold=promotion.threshold,
+            gates=list_demands(promotion.gates),
         ),
         recipe=recipe_digest(spec),
         task=task_digest(spec),

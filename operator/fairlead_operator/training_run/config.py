@@ -4,8 +4,10 @@ import datetime
 import json
 from typing import Any, Final
 
+from fairlead_contract.gates import Gate
 from fairlead_contract.search import search_schema
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.gates import GatesSpec
 from fairlead_operator.api.group import name_registered_model
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.recipe import recipe_digest
@@ -72,6 +74,7 @@ def build_config(
             "folds": validation.folds,
             "holdoutFraction": _to_share(validation.holdout),
         },
+        "gates": _say_gates(spec.promotion.gates),
         "champion": None
         if champion is None
         else {
@@ -108,6 +111,23 @@ def read_training(config: str | None) -> str | None:
     """
     uid = (_parse(config) or {}).get("trainingRunUid")
     return uid if uid and isinstance(uid, str) else None
+
+
+def _say_gates(gates: GatesSpec) -> dict[str, Any]:
+    """Say what is to be measured; the bounds are not the trainer's."""
+    slices, fairness = gates.slices, gates.fairness
+    return {
+        "baseline": gates.baseline,
+        "slices": slices and {"columns": list(slices.columns), "minRows": slices.min_rows},
+        "fairness": fairness
+        and {
+            "columns": list(fairness.columns),
+            "minRows": fairness.min_rows,
+            Gate.DEMOGRAPHIC_PARITY: fairness.demographic_parity is not None,
+            Gate.EQUALIZED_ODDS: fairness.equalized_odds is not None,
+        },
+        "calibration": gates.calibration is not None,
+    }
 
 
 def _say_source(source: DataSource) -> dict[str, Any]:

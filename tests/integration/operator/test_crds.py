@@ -164,7 +164,15 @@ FULL_MODEL = manifest(
                 "limits": {"cpu": "2", "memory": "1024Mi"},
             },
         },
-        "promotion": {"minImprovement": -0.5, "significance": False, "threshold": 12},
+        "promotion": {
+            "minImprovement": -0.5,
+            "significance": False,
+            "threshold": 12,
+            "gates": {
+                "baseline": True,
+                "slices": {"columns": ["region", "Tag"], "maxLoss": 0.5, "minRows": 50},
+            },
+        },
         "serving": {
             "replicas": 3,
             "requestTimeout": "1s",
@@ -993,6 +1001,40 @@ def test_an_amount_may_be_a_number_as_in_a_pod(
         # Promotion, version, serving
         pytest.param(
             with_(MODEL, "spec.promotion", {"minImprovement": "1%"}), "minImprovement", id="gain"
+        ),
+        *(
+            pytest.param(
+                with_(MODEL, f"spec.promotion.gates.{gate}", said), words, id=f"gate: {name}"
+            )
+            for gate, said, words, name in (
+                ("slices", {"columns": [], "maxLoss": 0.1}, "slices.columns", "by no column"),
+                ("slices", {"columns": ["a", "a"], "maxLoss": 1}, "slices.columns", "one twice"),
+                ("slices", {"columns": ["a" * 81], "maxLoss": 1}, "80 characters", "long names"),
+                ("slices", {"columns": ["a"], "maxLoss": 0}, "must be above 0", "no loss at all"),
+                ("slices", {"columns": ["a"]}, "maxLoss", "slices without a bound"),
+                ("fairness", {"columns": ["a"]}, "set demographicParity", "nothing to be fair in"),
+                ("fairness", {"columns": ["a"], "equalizedOdds": 2}, "equalizedOdds", "above one"),
+                ("calibration", {}, "maxError", "calibration without a bound"),
+                ("speed", {}, "promotion.gates.speed", "none that there is"),
+            )
+        ),
+        pytest.param(
+            with_(
+                with_(MODEL, "spec.task", "regression"),
+                "spec.promotion.gates.calibration",
+                {"maxError": 0.1},
+            ),
+            "task: regression has none",
+            id="gate: calibration of numbers",
+        ),
+        pytest.param(
+            with_(
+                with_(MODEL, "spec.task", "regression"),
+                "spec.promotion.gates.fairness",
+                {"columns": ["a"], "demographicParity": 0.1},
+            ),
+            "who is told to be positive",
+            id="gate: fairness of numbers",
         ),
         pytest.param(with_(MODEL, "spec.version", "latest"), "spec.version", id="version: a word"),
         pytest.param(with_(MODEL, "spec.version", "1.04.0"), "spec.version", id="version: a zero"),

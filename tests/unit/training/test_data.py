@@ -46,6 +46,21 @@ def test_times_of_every_kind_are_read(column: Any) -> None:
     ("columns", "changes", "reason", "named"),
     [
         pytest.param(
+            {},
+            {"gates": {"slices": {"columns": ["regio", "demand", "sx"], "minRows": 9}}},
+            Reason.COLUMN_MISSING,
+            "columns regio, sx are not in the data (columns: timestamp, demand, up); correct "
+            "spec.promotion.gates.slices.columns",
+            id="columns of a gate",
+        ),
+        pytest.param(
+            {},
+            {"gates": {"fairness": {"columns": ["sx"], "minRows": 9}}},
+            Reason.COLUMN_MISSING,
+            "correct spec.promotion.gates.fairness.columns",
+            id="a column of a gate, with its field",
+        ),
+        pytest.param(
             {}, {"data__target": "price"}, Reason.COLUMN_MISSING, "spec.data.target", id="no target"
         ),
         pytest.param(

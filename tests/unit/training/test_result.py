@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead_contract.classes import Label
+from fairlead_contract.gates import Gate
+from fairlead_operator.api.gates import COLUMN_CHARACTERS, MOST_COLUMNS
 from fairlead_training.budget import Counts
 from fairlead_training.config import Task, parse_config
 from fairlead_training.evaluate import Comparison, Estimate, Judgment
 from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.gates import Measured
 from fairlead_training.report import render
 from fairlead_training.result import (
     MOST_BYTES,
@@ -31,7 +34,11 @@ VALUE = Estimate(value=0.9141592653, low=0.9, high=math.nan)
 
 
 def outcome(
-    *, warnings: tuple[str, ...] = (), begun_with: str | None = None, **changes: Any
+    *,
+    warnings: tuple[str, ...] = (),
+    gates: tuple[Measured, ...] = (),
+    begun_with: str | None = None,
+    **changes: Any,
 ) -> Outcome:
     values: dict[str, Any] = {
         "metrics": {"roc_auc": VALUE},
@@ -51,6 +58,7 @@ def outcome(
         counts=Counts(complete=30, pruned=8, failed=2, running=0),
         seconds=61.234,
         data=data_document(snapshot, 20, trained_to=10**17 + 1),
+        gates=gates,
         begun_with=begun_with,
     )
 
@@ -147,6 +155,53 @@ def test_what_a_person_should_look_at_is_told_in_short() -> None:
     assert found["warnings"] == ["odd", "x" * 249 + "…"]
     assert found["trivial"] == 0.5
     assert "warnings" not in document()
+
+
+def test_gates_are_told_in_short() -> None:
+    gates = (
+        Measured(gate=Gate.CALIBRATION, estimate=VALUE, rows=90),
+        Measured(gate=Gate.SLICES, column="region", missing="x" * 200, judged=0, small=3),
+    )
+
+    found = document(gates=gates)
+
+    assert found["gates"] == [
+        {"gate": "calibration", "value": 0.914159, "ciLow": 0.9, "rows": 90},
+        {
+            "gate": "slices", "column": "region", "rows": 0, "judged": 0, "small": 3,
+            "missing": "x" * 119 + "…",
+        },
+    ]  # fmt: skip
+    assert "gates" not in document()
+
+
+def test_as_many_gates_as_a_model_may_have_fit_with_all_their_numbers() -> None:
+    """The rest gives way: a gate without its number is not passed."""
+    of = "\U0001f600" * 40
+    long = "\U0001f600" * (COLUMN_CHARACTERS // MOST_COLUMNS - 1)
+    names = [f"{n}{long}" for n in range(MOST_COLUMNS)]
+    exact = Estimate(value=-0.123456789, low=-0.123456789, high=-0.123456789)
+    columned = (Gate.SLICES, Gate.DEMOGRAPHIC_PARITY, Gate.EQUALIZED_ODDS)
+    gates = [
+        Measured(
+            gate=gate, column=name, of=of * (gate is Gate.SLICES), estimate=exact,
+            rows=1_000_000, judged=50, small=1_000_000,
+        )
+        for gate in columned
+        for name in names
+    ]  # fmt: skip
+    plain = [
+        Measured(gate=gate, estimate=exact, rows=10**6)
+        for gate in (Gate.BASELINE, Gate.CALIBRATION)
+    ]
+
+    said = document(CHAMPION, gates=(*plain, *gates), warnings=("w" * 999,) * 9)
+    said["data"] |= {"columns": "c" * 999, "classes": of * 12}
+    text = to_message(said)
+
+    assert len(text.encode()) <= MOST_BYTES
+    numbers = [(row["gate"], row.get("column"), row["ciLow"]) for row in json.loads(text)["gates"]]
+    assert numbers == [(str(g.gate), g.column or None, -0.123457) for g in (*plain, *gates)]
 
 
 def test_a_search_worker_says_its_stage() -> None:

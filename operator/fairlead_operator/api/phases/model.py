@@ -80,3 +80,8 @@ class GateReason(StrEnum):
     CHAMPION_NOT_COMPARED = "ChampionNotCompared"
     RECIPE_CHANGED = "RecipeChanged"
     RESULT_UNREADABLE = "ResultUnreadable"
+    NOT_BETTER_THAN_BASELINE = "NotBetterThanBaseline"
+    WORSE_IN_A_SLICE = "WorseInASlice"
+    GROUPS_TREATED_APART = "GroupsTreatedApart"
+    NOT_CALIBRATED = "NotCalibrated"
+    GATE_NOT_MEASURED = "GateNotMeasured"

@@ -207,6 +207,24 @@ def test_how_other_sources_are_asked_corrects_a_training_and_starts_none(
     assert task_digest(spec(**access)) != task_digest(spec())
 
 
+@pytest.mark.parametrize("gate", [{"slices": {"maxLoss": 0.1}}, {"fairness": {"equalizedOdds": 1}}])
+def test_a_column_that_a_gate_names_corrects_a_training_and_starts_none(
+    gate: dict[str, dict[str, Any]],
+) -> None:
+    """A training fails whose data lacks it."""
+
+    def spec(*columns: str, bound: float = 0.1) -> ModelSpec:
+        named = {
+            name: dict.fromkeys(bounds, bound) | {"columns": columns}
+            for name, bounds in gate.items()
+        }
+        return build(put(FULL, "promotion", {"gates": named}))
+
+    assert recipe_digest(spec("region")) == FULL_DIGEST
+    assert len({FULL_TASK, task_digest(spec("regio")), task_digest(spec("region"))}) == 3
+    assert task_digest(spec("region")) == task_digest(spec("region", bound=0.2))
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [

@@ -316,6 +316,17 @@ def test_one_that_left_the_trial_says_why() -> None:
             ("Artifact", "1.3.0 is registry version 7, sha256:9f86d081884c"),
             id="which artifact is in charge",
         ),
+        pytest.param(
+            {},
+            {
+                "gate": {
+                    "version": "1.4.0",
+                    "results": [{"gate": "calibration", "outcome": "Failed", "message": "0.2"}],
+                }
+            },
+            ("Gate", "1.4.0 Failed: 0.2"),
+            id="what the gates say",
+        ),
     ],
 )
 def test_a_fact_of_a_model(

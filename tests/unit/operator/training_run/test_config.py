@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fairlead_contract.gates import Gate
 from fairlead_contract.search import search_schema
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import ModelSpec
@@ -23,6 +24,7 @@ from fairlead_operator.training_run.config import (
     read_training,
     renew_config,
 )
+from fairlead_training.config import GatesConfig, PartsConfig, parse_config
 from support.training_run_builders import NAME, STABLE
 from support.world import NAMESPACE, model_manifest
 
@@ -107,6 +109,34 @@ def test_the_recipe_is_written_in_the_trainers_units(
     document = config(model(**training))
 
     assert values.items() <= document[section].items()
+
+
+def test_what_gates_ask_is_measured_and_their_bounds_are_kept_back() -> None:
+    gates = {
+        "baseline": True,
+        "slices": {"columns": ["region"], "maxLoss": 0.02, "minRows": 50},
+        "fairness": {"columns": ["sex"], "equalizedOdds": 0.1},
+        "calibration": {"maxError": 0.05},
+    }
+    spec = ModelSpec.model_validate({**model_manifest()["spec"], "promotion": {"gates": gates}})
+
+    document = config(spec)
+
+    assert document["gates"] == {
+        "baseline": True,
+        "slices": {"columns": ["region"], "minRows": 50},
+        "fairness": {
+            "columns": ["sex"], "minRows": 100, "demographicParity": False, "equalizedOdds": True,
+        },
+        "calibration": True,
+    }  # fmt: skip
+    assert parse_config(json.dumps({**document, "mlflowRunId": "r"})).gates == GatesConfig(
+        baseline=True,
+        slices=PartsConfig(columns=("region",), min_rows=50),
+        fairness=PartsConfig(columns=("sex",), min_rows=100),
+        measures=(Gate.EQUALIZED_ODDS,),
+        calibration=True,
+    )
 
 
 @pytest.mark.parametrize(
