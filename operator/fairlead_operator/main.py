@@ -15,6 +15,7 @@ import kopf
 from aiohttp import web
 
 from fairlead_contract import logs
+from fairlead_operator.engine.clock import keep_clock
 from fairlead_operator.engine.controller import Controller
 from fairlead_operator.engine.handlers import register
 from fairlead_operator.engine.lease import Lease
@@ -172,6 +173,7 @@ async def _serve_term(
             keep_counting(answers, outside.prometheus, watches.look_at_model),
             keep_finding(outside.registry, watches.look_at_trainings),
             keep_finding_logins(record, watches.look_at_namespace),
+            keep_clock(now, queue.hurry),
             keep_all(kube, settings.namespace, settings.generated),
         )
     ]

@@ -2,24 +2,17 @@
 
 from datetime import UTC, datetime, time
 from typing import Annotated, Final, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
 from fairlead_operator.api.base import Moment, Rule, Spec, formed
+from fairlead_operator.api.time_zone import KNOWN_ZONE, TimeZone
 
 Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 END_OF_DAY: Final = "24:00"
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is not an IANA time zone such as Australia/Sydney") from error
-    return name
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -50,16 +43,6 @@ _EndClock = Annotated[
             "must be a time of the day from 00:00 to 24:00, for example 08:00"
         ),
     ),
-]
-_Zone = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=64,
-        pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$",
-        json_schema_extra=formed("must be an IANA time zone, for example Australia/Sydney"),
-    ),
-    AfterValidator(_known_zone),
 ]
 # A moment without an offset would be another one in another place.
 _Dated = Annotated[
@@ -106,13 +89,7 @@ class FreezeWindow(Spec):
             "startsAt and endsAt must be between the years 2000 and 2200",
             ".startsAt",
         ),
-        # An unknown zone makes the evaluation fail, which refuses the object as well.
-        Rule(
-            "!has(self.timeZone) || (self.timeZone != 'Local' && "
-            "timestamp('2026-01-01T00:00:00Z').getHours(self.timeZone) >= 0)",
-            "timeZone must be an IANA time zone, for example Australia/Sydney",
-            ".timeZone",
-        ),
+        KNOWN_ZONE,
     )
 
     name: Annotated[
@@ -159,7 +136,7 @@ class FreezeWindow(Spec):
         ),
     ]
     time_zone: Annotated[
-        _Zone | None,
+        TimeZone | None,
         Field(
             default=None,
             description="Weekly windows: IANA time zone of `from` and `to`, for example "

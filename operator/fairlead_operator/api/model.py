@@ -10,7 +10,15 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from fairlead_contract.metric import name_pinball
-from fairlead_operator.api.base import Digest, Message, Rule, SemanticVersion, Spec, Status
+from fairlead_operator.api.base import (
+    Digest,
+    Message,
+    Moment,
+    Rule,
+    SemanticVersion,
+    Spec,
+    Status,
+)
 from fairlead_operator.api.builtins import (
     FOR_CLASSES,
     FOR_NUMBERS,
@@ -38,6 +46,7 @@ from fairlead_operator.api.gateway import (
     GatewayKind,
 )
 from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.api.schedule import ScheduleStatus
 from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.api.training import DataSpec, PromotionSpec, TrainingSpec
 
@@ -419,6 +428,20 @@ class ModelStatus(Status):
     training_number: Annotated[
         int, Field(default=0, description="Number of TrainingRuns that the Model has started.")
     ]
+    schedule: Annotated[
+        ScheduleStatus | None,
+        Field(
+            default=None, description="How far spec.training.schedule was followed; unset without."
+        ),
+    ]
+    next_training: Annotated[
+        Moment | None,
+        Field(
+            default=None,
+            description="When a training starts next by itself; one that has passed, once none is "
+            "under way. Unset while no moment starts one.",
+        ),
+    ]
     requests: Annotated[
         tuple[RequestStatus, ...],
         Field(
@@ -533,6 +556,13 @@ COLUMNS: tuple[dict[str, Any], ...] = (
         "description": "Latest TrainingRun.",
         "type": "string",
         "jsonPath": ".status.trainingRun",
+    },
+    {
+        "name": "Next Training",
+        "description": "When a training starts next by itself.",
+        "type": "string",
+        "priority": 1,
+        "jsonPath": ".status.nextTraining",
     },
     {
         "name": "Rollout",

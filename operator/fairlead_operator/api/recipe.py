@@ -15,6 +15,7 @@ out is what decides whether and how soon a training ends, not what it is after:
     search.timeout       a limit, as resources are: what a search that was cut short
                          had reached depends on the machine; ``trials`` is the wish
     retries, resources   how the Jobs run
+    schedule             when a training starts, which is no other one
 
 A value is taken as it was written, for a text may mean something else with another space in it.
 The order of ``features`` counts: the learner samples columns by their place, and the signature
@@ -73,6 +74,7 @@ _RECIPE: Final[Mapping[str, object]] = {
 }
 
 # What else a training is told, in the same form: corrected, it may let one succeed that failed.
+# When one starts it is not told.
 _CIRCUMSTANCES: Final[Mapping[str, object]] = {
     "data.source.credentials.name": None,
     _OTHER_SOURCES: [],

@@ -8,6 +8,7 @@ from fairlead_contract.data import MOST_JOINED, MOST_UNITED
 from fairlead_operator.api.base import Column, Duration, Rule, Spec, between, formed, parse_duration
 from fairlead_operator.api.common import Resources, SecretReference
 from fairlead_operator.api.gates import GatesSpec
+from fairlead_operator.api.schedule import Schedule
 
 SearchMetric = Literal[
     "roc_auc", "pr_auc", "log_loss", "accuracy", "f1", "f1_macro", "brier", "rmse", "mae", "r2",
@@ -783,6 +784,16 @@ class TrainingSpec(Spec):
             default=ValidationSpec(),
             description="How the rows are split into folds for the search and a hold-out for the "
             "gate, for example {folds: 5, holdout: 20%}.",
+        ),
+    ]
+    schedule: Annotated[
+        Schedule | None,
+        Field(
+            default=None,
+            description="When a training starts by itself, for example {cron: 0 3 * * MON, "
+            "timeZone: Australia/Sydney}. Moments that pass while none can start count as one, and "
+            "a training that starts for another reason counts for those before it. When unset, "
+            "time alone starts none.",
         ),
     ]
     retries: Annotated[

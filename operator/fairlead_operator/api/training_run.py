@@ -42,8 +42,9 @@ class TrainingRunSpec(Spec):
         Field(
             default=Trigger.HAND,
             description="Why the run was created. initial: the first version. recipe: the data "
-            "or training settings changed. request: a person asked for it on the Model. hand: "
-            "created by a person, as an experiment. Defaults to hand.",
+            "or training settings changed. schedule: a moment of the schedule came. request: a "
+            "person asked for it on the Model. hand: created by a person, as an experiment. "
+            "Defaults to hand.",
         ),
     ]
     dry_run: Annotated[

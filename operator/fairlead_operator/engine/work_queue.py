@@ -67,6 +67,12 @@ class WorkQueue:
             planned.handle.cancel()
         self._timers[key] = _Timer(due, loop.call_at(due, self._fire, key))
 
+    def hurry(self) -> None:
+        """Queue at once all that wait for a moment."""
+        for key, timer in tuple(self._timers.items()):
+            timer.handle.cancel()
+            self._fire(key)
+
     def forget(self, key: Key) -> None:
         """Drop the timer and the failures of an object that is gone."""
         self._failures.pop(key, None)

@@ -33,6 +33,7 @@ from fairlead_operator.api.phases.training_run import Trigger as TrainingTrigger
 from fairlead_operator.api.promql import fill_names, find_queries
 from fairlead_operator.api.recipe import recipe_digest, renew_digest, task_digest
 from fairlead_operator.api.rollout import RolloutStatus
+from fairlead_operator.api.schedule import Schedule, ScheduleStatus
 from fairlead_operator.artifact_code import explain_kept
 from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.kube.owned import owners
@@ -332,6 +333,8 @@ def _to_observed(
         ),
         recipe=recipe_digest(spec),
         task=task_digest(spec),
+        schedule=spec.training.schedule,
+        followed=_followed(spec.training.schedule, status.schedule),
         # A run that is gone before its end was seen is as good as not started.  Without any,
         # the recipe is that of the version that was taken up.
         trained_recipe=status.recipe
@@ -363,6 +366,14 @@ def _to_observed(
             _own(runs, training_run_name(meta["name"], status.training_number + 1), meta["uid"])
         ),
     )
+
+
+def _followed(schedule: Schedule | None, said: ScheduleStatus | None) -> datetime | None:
+    """Return how far the schedule in the spec was followed; None: it is new."""
+    if schedule is None or said is None:
+        return None
+    is_it = (said.cron, said.time_zone) == (schedule.cron, schedule.time_zone)
+    return said.since if is_it else None
 
 
 def _read_known(

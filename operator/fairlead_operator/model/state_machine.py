@@ -42,6 +42,7 @@ from fairlead_operator.model.blocks import (
     where_asked,
 )
 from fairlead_operator.model.gate import judge_candidate, refuse_old_recipe, refuse_outdated
+from fairlead_operator.model.schedule import read_clock
 from fairlead_operator.model.states import (
     CurrentRollout,
     Decision,
@@ -94,6 +95,7 @@ def decide(observed: Observed, rules: Sequence[Rule] = RULES) -> Decision:
         rollout = dataclasses.replace(rollout, start=None)
     if "TrainingRun" in observed.cannot_start:
         training = None
+    clock = read_clock(observed, starts=training is not None)
     blocked, start = observed.blocked, rollout.start
     if start is not None:  # tried again, so no longer blocked
         blocked = tuple(entry for entry in blocked if entry.version not in start.versions)
@@ -119,6 +121,8 @@ def decide(observed: Observed, rules: Sequence[Rule] = RULES) -> Decision:
         adopt_rollout=rollout.adopt,
         supersede_by=rollout.supersede_by,
         start_training=training,
+        schedule=clock.to_status() if clock is not None else None,
+        next_training=clock.next if clock is not None and not observed.suspend else None,
         answers=answers,
         look_again=min(
             (wait for wait in (again, _ask_past_again(observed)) if wait is not None), default=None

@@ -11,6 +11,7 @@ from fairlead_operator.api.model import BlockedVersion, GateStatus, RefusedTarge
 from fairlead_operator.api.phases.model import Phase
 from fairlead_operator.api.phases.rollout import Trigger as RolloutTrigger
 from fairlead_operator.api.phases.training_run import Trigger
+from fairlead_operator.api.schedule import Schedule, ScheduleStatus
 from fairlead_operator.model.gate import Comparison, Demand
 from fairlead_operator.model.past import Past
 from fairlead_operator.requests import Action, Answer, Request
@@ -101,6 +102,8 @@ class Observed:
     recipe: str  # digest of the recipe in the spec
     trained_recipe: str | None  # of the last training that was started
     task: str  # digest of all that a training would be told now
+    schedule: Schedule | None = None
+    followed: datetime | None = None  # the moment up to which this schedule was; None: never yet
     requests: tuple[Request, ...]  # of people, not answered yet
     stable: VersionReference | None
     candidate: VersionReference | None
@@ -165,5 +168,7 @@ class Decision:
     adopt_rollout: str | None = None
     supersede_by: str | None = None  # the version for which the one in flight makes way
     start_training: Start | None = None
+    schedule: ScheduleStatus | None = None
+    next_training: datetime | None = None  # by itself; None where no moment starts one
     answers: tuple[Answer, ...] = ()
     look_again: timedelta | None = None  # None: when something changes

@@ -77,6 +77,8 @@ def report(
         recipe=_recipe(seen, decision),
         training_run=training_run_name(name, training_number) if started_run else old.training_run,
         training_number=training_number,
+        schedule=decision.schedule,
+        next_training=decision.next_training,
         requests=record(old.requests, decision.answers, seen.annotations, now=now),
         folded_training_run=_folded_training_run(seen),
         rollout=_rollout(seen, decision, name, rollout_number),
@@ -322,6 +324,9 @@ def _look_again(meta: Mapping[str, Any], seen: Seen, decision: Decision) -> time
 def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Event, ...]:
     """Announce each transition once: of phase, stable version, gate."""
     events = [*announce_refusals(decision.answers)]
+    if (training := decision.start_training) is not None:
+        message = f"{new.training_run} starts ({training.trigger}): {training.why}"
+        events.append(Event(reason=EventReason.TRAINING_STARTED, message=message))
     if new.gate is not None and new.gate != old.gate:
         word = "passed" if new.gate.passed else "refused"
         message = f"{new.gate.version} {word} by the gate: {new.gate.message}"

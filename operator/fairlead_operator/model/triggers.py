@@ -8,6 +8,7 @@ what is trained is then compared with it.
     initial   nothing was trained yet, and no version is pinned
     recipe    the recipe in the spec is not the one last trained; or the last training
               failed, and something in data or training was corrected since
+    schedule  a moment of spec.training.schedule has come, see ``schedule``
     any       a look that was cut off has started it, and nothing asks for one by now
 
 Each is one rule below, and the first that holds is the one.  While a training is under way none
@@ -20,6 +21,7 @@ from datetime import timedelta
 from typing import Final
 
 from fairlead_operator.api.phases.training_run import Trigger
+from fairlead_operator.model.schedule import read_clock
 from fairlead_operator.model.states import Observed, RunState, Start
 from fairlead_operator.requests import Action
 
@@ -75,8 +77,24 @@ def _by_correction(observed: Observed) -> Start | None:
     return Start(trigger=Trigger.RECIPE, why=why)
 
 
+def _by_schedule(observed: Observed) -> Start | timedelta | None:
+    clock = read_clock(observed)
+    if clock is None or clock.next is None:
+        return None
+    if clock.next > observed.now:
+        return clock.next - observed.now
+    return Start(trigger=Trigger.SCHEDULE, why=clock.passed(observed.now))
+
+
 def _cut_off(observed: Observed) -> Start | None:
     return observed.unnamed_training
 
 
-RULES: Final[Sequence[Rule]] = (_by_request, _initial, _by_recipe, _by_correction, _cut_off)
+RULES: Final[Sequence[Rule]] = (
+    _by_request,
+    _initial,
+    _by_recipe,
+    _by_correction,
+    _by_schedule,
+    _cut_off,
+)

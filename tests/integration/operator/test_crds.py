@@ -1114,6 +1114,20 @@ def test_an_amount_may_be_a_number_as_in_a_pod(
             id="code: a word",
         ),
         pytest.param(with_(MODEL, "spec.suspend", "yes"), "spec.suspend", id="suspend: a word"),
+        pytest.param(
+            with_(MODEL, "spec.training", {"schedule": {"cron": "0 3 31 2 *"}}),
+            "never comes",
+            id="schedule: 31 February",
+        ),
+        pytest.param(
+            with_(
+                MODEL,
+                "spec.training",
+                {"schedule": {"cron": "0 3 * * *", "timeZone": "Europe/Atlantis"}},
+            ),
+            "unknown time zone Europe/Atl",
+            id="schedule: no zone",
+        ),
         # Freeze windows
         pytest.param(weekly(name=None), "freezeWindows[0].name", id="freeze: no name"),
         pytest.param(weekly(to=None), "weekly (days, from, to", id="freeze: no end"),

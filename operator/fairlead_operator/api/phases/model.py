@@ -39,6 +39,7 @@ class EventReason(StrEnum):
 
     GATE_PASSED = "GatePassed"
     PROMOTED = "Promoted"
+    TRAINING_STARTED = "TrainingStarted"
     LOGIN_RENEWED = "LoginRenewed"
     TRAINING_FAILED = "TrainingFailed"
 

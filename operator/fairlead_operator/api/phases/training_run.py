@@ -39,6 +39,7 @@ class Trigger(StrEnum):
 
     INITIAL = "initial"
     RECIPE = "recipe"
+    SCHEDULE = "schedule"
     REQUEST = "request"
     HAND = "hand"
 

@@ -103,6 +103,12 @@ TRAINS_NOT: dict[str, object] = {
     "training.resources.limits.memory": "8Gi",
 }
 
+# What says when a training starts, and is told to none: path → another value.
+WHEN = {
+    "training.schedule.cron": "0 3 * * MON",
+    "training.schedule.timeZone": "CET",
+}
+
 
 def put(manifest: dict[str, Any], path: str, value: object) -> dict[str, Any]:
     changed = copy.deepcopy(manifest)
@@ -147,13 +153,13 @@ def paths(model: type[BaseModel], above: str = "") -> Iterator[str]:
             yield from paths(inner, f"{path}.")
 
 
-def test_every_field_is_in_one_of_the_two_lists() -> None:
+def test_every_field_is_in_one_of_the_lists() -> None:
     shaping = {
         path for path in paths(ModelSpec) if path.split(".")[0] in {"task", "data", "training"}
     }
 
-    assert TRAINS.keys() | TRAINS_NOT.keys() == shaping
-    assert not TRAINS.keys() & TRAINS_NOT.keys()
+    listed = [*TRAINS, *TRAINS_NOT, *WHEN]
+    assert sorted(listed) == sorted(shaping)
 
 
 @pytest.mark.parametrize(("path", "value"), TRAINS.items(), ids=TRAINS)
@@ -179,6 +185,16 @@ def test_a_change_of_anything_else_trains_nobody(path: str, value: object) -> No
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 def test_a_change_of_anything_that_it_is_told_corrects_a_training(path: str, value: object) -> None:
     assert task_digest(change(build(FULL), path, value)) != FULL_TASK
+
+
+def test_when_a_training_starts_changes_none_that_was_started() -> None:
+    with_schedule = put(FULL, "training.schedule", {})
+    for path, value in WHEN.items():
+        with_schedule = put(with_schedule, path, value)
+    changed = build(with_schedule)
+
+    assert recipe_digest(changed) == FULL_DIGEST
+    assert task_digest(changed) == FULL_TASK
 
 
 @pytest.mark.parametrize(

@@ -128,3 +128,19 @@ async def test_the_soonest_of_several_wishes_is_kept() -> None:
     queue.forget(KEY)
 
     assert seen == [KEY]
+
+
+async def test_all_that_wait_for_a_moment_can_be_hurried() -> None:
+    queue, seen = WorkQueue(), []
+    keys = [Key("Model", "energy", name) for name in ("a", "b")]
+
+    async def handle(key: Key) -> None:
+        seen.append(key)
+
+    for key in keys:
+        queue.add_after(key, timedelta(days=300))
+    queue.hurry()
+    queue.hurry()
+    await drain(queue, handle, until=lambda: len(seen) == 2 and len(queue) == 0)
+
+    assert seen == keys

@@ -1,13 +1,15 @@
 """What starts a training, and what does not."""
 
 import dataclasses
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fairlead_operator.api.phases.training_run import Trigger
+from fairlead_operator.api.schedule import Schedule
+from fairlead_operator.model.state_machine import decide
 from fairlead_operator.model.states import Observed, RunState, Start
 from fairlead_operator.model.triggers import RULES, Rule, find_start
 from fairlead_operator.requests import Action, Request
@@ -82,6 +84,111 @@ def test_the_reason_is_said_in_words(about: Observed, why: str) -> None:
 
     assert start is not None
     assert start.why == why
+
+
+SUNDAYS = Schedule.model_validate({"cron": "0 3 * * SUN", "timeZone": "Australia/Sydney"})
+HALF_HOURLY = Schedule.model_validate({"cron": "*/30 * * * *"})
+WEEK = timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    ("about", "why", "again"),
+    [
+        pytest.param(observed(schedule=SUNDAYS), None, timedelta(days=2, hours=16),
+                     id="a schedule that is new waits for its first moment"),
+        pytest.param(observed(schedule=SUNDAYS, followed=START), None, timedelta(days=2, hours=16),
+                     id="its next moment is to come"),
+        pytest.param(observed(schedule=SUNDAYS, followed=START - WEEK),
+                     "Sun 2025-12-28 03:00 AEDT of the schedule 0 3 * * SUN (Australia/Sydney) has "
+                     "come", None, id="one has come"),
+        pytest.param(observed(schedule=SUNDAYS, followed=START - 5 * WEEK),
+                     "Sun 2025-12-28 03:00 AEDT of the schedule 0 3 * * SUN (Australia/Sydney) has "
+                     "come; 5 of its moments have passed since the last training, and are one",
+                     None, id="what a downtime missed is one"),
+        pytest.param(observed(schedule=HALF_HOURLY, followed=START - 5 * WEEK),
+                     "Thu 2025-11-27 10:00 UTC of the schedule */30 * * * * (UTC) has come; more "
+                     "than 20 of its moments have passed since the last training, and are one",
+                     None, id="more than it counts"),
+        pytest.param(observed(schedule=SUNDAYS, followed=START - WEEK, training=training()),
+                     None, None, id="never two at once: it is due when that has ended"),
+        pytest.param(observed(schedule=SUNDAYS, followed=START - WEEK, recipe=OTHER),
+                     "the recipe has changed since the last training", None,
+                     id="another reason counts for it"),
+        pytest.param(observed(schedule=SUNDAYS, followed=START - WEEK,
+                              training=training(RunState.FAILED)),
+                     "Sun 2025-12-28 03:00 AEDT of the schedule 0 3 * * SUN (Australia/Sydney) has "
+                     "come", None, id="after one that failed"),
+        pytest.param(observed(schedule=SUNDAYS, followed=START - WEEK, pinned="1.0.0"),
+                     "Sun 2025-12-28 03:00 AEDT of the schedule 0 3 * * SUN (Australia/Sydney) has "
+                     "come", None, id="a pinned Model is kept fresh, too"),
+        pytest.param(observed(schedule=HALF_HOURLY, followed=START + timedelta(minutes=40)),
+                     None, HOUR, id="a clock that went back a little: what counted counts once"),
+        pytest.param(observed(schedule=HALF_HOURLY, followed=START + 52 * WEEK),
+                     None, HOUR / 2, id="a clock that was wrong by a year is not waited for"),
+    ],
+)  # fmt: skip
+def test_a_schedule_starts_a_training(
+    about: Observed, why: str | None, again: timedelta | None
+) -> None:
+    start, wait = find_start(about, RULES)
+
+    assert (start.why if start else None) == why
+    assert wait == again
+
+
+HOURS = [
+    Schedule.model_validate({"cron": cron, "timeZone": "Australia/Sydney"})
+    for cron in ("*/30 * * * *", "0 3 * * *", "0 3 * * SUN", "30 2 1 * *")
+]
+DAY = timedelta(days=1)
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["look", "look", "ends", "fails", "suspend", "resume", "ask", "refused"]),
+        st.one_of(
+            st.timedeltas(timedelta(), timedelta(hours=2)),
+            st.timedeltas(-3 * DAY, 60 * DAY),  # the clock jumps, or nobody looked
+        ),
+    ),
+    max_size=12,
+)
+
+
+@given(st.sampled_from(HOURS), STEPS)
+def test_a_life_by_the_schedule(schedule: Schedule, steps: list[tuple[str, timedelta]]) -> None:
+    """Never two at once, never more often than moments came, and none comes late when looked at."""
+    now, followed, running, suspended = START, None, None, False
+    began: list[datetime] = []
+    for step, passes in steps:
+        now += passes
+        if step in {"ends", "fails"} and running is not None:
+            running = training(RunState.SUCCEEDED if step == "ends" else RunState.FAILED)
+        suspended = {"suspend": True, "resume": False}.get(step, suspended)
+        about = observed(
+            now=now, schedule=schedule, followed=followed, training=running, suspend=suspended,
+            requests=RETRAIN if step == "ask" else (),
+            cannot_start=frozenset({"TrainingRun"} if step == "refused" else ()),
+        )  # fmt: skip
+        decision = decide(about)
+        start, kept = decision.start_training, decision.schedule
+        active = running is not None and running.state is RunState.ACTIVE
+        assert kept is not None
+        assert kept.since <= now + DAY, "the future is not waited for"
+        if start is not None:
+            assert not active, "never two at once"
+            assert not suspended
+            assert kept.since == now, "what has passed counts once"
+            running = training()
+        if start is not None and start.trigger is Trigger.SCHEDULE:
+            assert followed is not None
+            due = next(schedule.after(followed))
+            assert due <= now
+            assert all(due > one for one in began if one <= now), "a moment starts one training"
+            began.append(now)
+        elif not active and not suspended and step != "refused" and start is None:
+            assert followed is None or followed > now + DAY or next(schedule.after(followed)) > now
+            assert decision.next_training is not None
+            assert decision.look_again == decision.next_training - now
+        followed = kept.since
 
 
 def every(span: timedelta) -> Rule:
