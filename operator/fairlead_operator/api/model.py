@@ -558,7 +558,7 @@ COLUMNS: tuple[dict[str, Any], ...] = (
         "jsonPath": ".status.trainingRun",
     },
     {
-        "name": "Next Training",
+        "name": "Next",
         "description": "When a training starts next by itself.",
         "type": "string",
         "priority": 1,
