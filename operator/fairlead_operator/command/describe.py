@@ -56,7 +56,7 @@ def draw_lineage(lineage: Lineage) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    for name, text in _facts(lineage):
+    for name, text in facts(lineage):
         grid.add_row(name, Text(text))
     if not lineage["rollouts"]:
         return Group(grid, Text(), Text("no rollout of it is kept here", "dim"))
@@ -118,7 +118,8 @@ def _rollout(rollout: Object) -> dict[str, Any]:
     }
 
 
-def _facts(lineage: Lineage) -> Iterable[tuple[str, str]]:
+def facts(lineage: Lineage) -> Iterable[tuple[str, str]]:
+    """Yield a line for each thing that is known, with its name."""
     charge = ", in charge" if lineage["inCharge"] else ""
     yield "Version", f"{lineage['version']} of {lineage['namespace']}/{lineage['model']}{charge}"
     yield "Artifact", " or ".join(lineage["digests"]) or "no digest is known"
@@ -129,6 +130,8 @@ def _facts(lineage: Lineage) -> Iterable[tuple[str, str]]:
         yield from _trained(training)
     if gate := lineage["gate"]:
         yield "Gate", f"{gate.get('reason')}: {gate.get('message')}"
+        for row in gate.get("results") or ():
+            yield "Gate", f"{row.get('outcome')}: {row.get('message')}"
 
 
 def _trained(training: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fairlead_operator.command.describe import describe, draw_lineage
+from fairlead_operator.command.describe import describe, draw_lineage, facts
 from fairlead_operator.command.failures import RefusedError
 from support.documents import ROOT
 
@@ -114,6 +114,16 @@ def test_what_the_training_said_is_told(changes: dict[str, Any], said: str) -> N
 @pytest.mark.parametrize("result", ["", "cut off {", "[]", "{}"])
 def test_a_result_that_cannot_be_read_hides_nothing_else(result: str) -> None:
     assert "nsw-price-training-2 (request)" in drawn(run(result=result))
+
+
+def test_each_gate_has_its_line() -> None:
+    row = {"gate": "slices", "outcome": "Failed", "message": "slices by region: north -0.2"}
+    gate = {**MODEL["status"]["gate"], "results": [row]}
+    model = {**MODEL, "status": {**MODEL["status"], "gate": gate}}
+
+    assert ("Gate", "Failed: slices by region: north -0.2") in list(
+        facts(describe(model, [], [], None))
+    )
 
 
 def test_without_a_training_nothing_is_guessed() -> None:
