@@ -17,6 +17,8 @@ PYTEST := $(PYTHON) -m pytest --randomly-seed=$(SEED)
 # Unit and scenario tests wait for nothing and share nothing: one process for each core.  All of
 # them must find the same tests in the same order, also those whose names come from a set.
 AT_ONCE := PYTHONHASHSEED=0 $(PYTEST) --numprocesses=auto
+# Integration tests wait for servers, of which each process has its own: a file's tests stay together.
+SIDE_BY_SIDE := $(AT_ONCE) --dist=loadfile
 APT_INSTALL := apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends
 
 .PHONY: help
@@ -32,7 +34,7 @@ demo: install ## Bring up a cluster, install Fairlead, and run the whole demo on
 .PHONY: test
 test: install tools gateway-tools s3-tools test-packages ## Run all tests: unit, scenario, integration, end to end; with coverage
 	$(AT_ONCE) tests/unit tests/scenario --cov --cov-report=
-	$(PYTEST) tests/integration --cov --cov-append --cov-report=term --cov-fail-under=85
+	$(SIDE_BY_SIDE) tests/integration --cov --cov-append --cov-report=term --cov-fail-under=85
 	$(PYTEST) tests/e2e
 
 # --- tests in parts -------------------------------------------------------------------------
@@ -43,7 +45,7 @@ test-unit: install tools ## Run unit and scenario tests (seconds)
 
 .PHONY: test-integration
 test-integration: install tools gateway-tools s3-tools test-packages ## Run integration tests on a real API server
-	$(PYTEST) tests/integration
+	$(SIDE_BY_SIDE) tests/integration
 
 .PHONY: test-e2e
 test-e2e: install ## Run end-to-end tests on a real cluster; a running cluster keeps running

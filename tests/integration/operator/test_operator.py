@@ -209,7 +209,7 @@ async def test_a_quiet_operator_writes_nothing_and_said_everything_once(
 
     # One for each transition, and no more.
     assert await told(stage, "nsw-price") == [
-        *("Training", "GatePassed", "RollingOut", "Promoted", "Serving"),
+        *("TrainingStarted", "Training", "GatePassed", "RollingOut", "Promoted", "Serving"),
         *("RollingOut", "Promoted", "Serving"),
     ]
     assert await told(stage, "nsw-price-training-1") == ["Searching", "Finishing", "Registered"]

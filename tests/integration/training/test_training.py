@@ -842,7 +842,7 @@ def _files() -> Iterator[str]:
     [
         pytest.param("/prices.csv.gz", "open-sesame", 0, None, id="with the password"),
         pytest.param("/prices.csv.gz", "wrong", 3, "CredentialsRefused", id="wrong password"),
-        pytest.param("/gone.csv", "open-sesame", 1, "DataSourceUnavailable", id="not there"),
+        pytest.param("/gone.csv", "open-sesame", 3, "DataSourceUnavailable", id="not there"),
         pytest.param("/moved.csv", "open-sesame", 0, None, id="redirected"),
     ],
 )
