@@ -88,6 +88,9 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "serving/server/inference_routes.py": "unit/serving/server/test_inference.py",
     # Held as the checks that are made of it.
     "operator/prometheus/counting.py": "unit/operator/rollout/evidence/test_queries.py",
+    # Held by what it is a part of.
+    "operator/api/time_zone.py": "unit/operator/api/test_schedule.py",
+    "operator/model/schedule.py": "unit/operator/model/test_triggers.py",
     # The words of a decision, with the decision.
     "operator/model/states.py": "unit/operator/model/test_state_machine.py",
     "operator/rollout/case.py": "unit/operator/rollout/test_observe.py",

@@ -125,7 +125,7 @@ def facts(lineage: Lineage) -> Iterable[tuple[str, str]]:
     yield "Artifact", " or ".join(lineage["digests"]) or "no digest is known"
     training = lineage["training"]
     if training is None:
-        yield "Training", "none is kept here: it was removed, or the version was registered by hand"
+        yield "Trained", "by none that is kept here: it was removed, or registered by hand"
     else:
         yield from _trained(training)
     if gate := lineage["gate"]:
@@ -141,7 +141,7 @@ def _trained(training: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield "Data", f"{data['rows']} rows{times}, {data.get('holdoutRows')} of them held out"
         yield "Snapshot", str(data.get("digest"))
     when = f", {_moment(training['startedAt'])} to {_moment(training['finishedAt'])}"
-    yield "Training", f"{training['trainingRun']} ({training['trigger']}){when}"
+    yield "Trained", f"by {training['trainingRun']} ({training['trigger']}){when}"
     number_there = training["registryVersion"]
     yield "MLflow", f"version {number_there}, of run {training['mlflowRunId']}"
     if "candidate" in training:

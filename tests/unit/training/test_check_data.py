@@ -221,7 +221,7 @@ def _told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         pytest.param(frame(), 0, None, id="data that can be used"),
         pytest.param(frame(demand=["?", *[1.0] * 29]), 3, "FeatureInvalid", id="data that cannot"),
-        pytest.param(None, 1, "DataSourceUnavailable", id="no data"),
+        pytest.param(None, 3, "DataSourceUnavailable", id="no data"),
     ],
 )
 def test_a_check_needs_neither_mlflow_nor_a_database(

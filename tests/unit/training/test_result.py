@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from fairlead_contract.classes import Label
 from fairlead_contract.gates import Gate
+from fairlead_contract.graph import ColumnType
+from fairlead_contract.profile import Column, Profile, Values
 from fairlead_operator.api.gates import COLUMN_CHARACTERS, MOST_COLUMNS
 from fairlead_training.budget import Counts
 from fairlead_training.config import Task, parse_config
@@ -254,14 +257,22 @@ def test_the_report_escapes_what_it_is_given_and_needs_nothing_else() -> None:
         parameters={"max_depth": 6},
         importance={"<i>demand": 0.5, "wind": 0.0},
         attribution="SHAP values",
-        types={"<b>plan": "category"},
+        profile=_profile({"<b>plan": Column(type=ColumnType.CATEGORY, seen=COUNTED)}),
     )
 
     assert "<script>" not in page
     assert "energy.&lt;b&gt;" in page
     assert "http" not in page
     assert "&lt;i&gt;demand" in page
-    assert "<th>&lt;b&gt;plan</th><td>category</td>" in page
+    assert "<th>&lt;b&gt;plan</th>" in page
+    assert "&lt;i&gt;: 3" in page
+
+
+COUNTED = Values(missing=0, counts={"<i>": 3}, different=1)
+
+
+def _profile(columns: Mapping[str, Column]) -> Profile:
+    return Profile(rows=3, columns=columns, target=COUNTED, answered=3, answers=COUNTED)
 
 
 def test_a_report_without_features_has_no_bars() -> None:
@@ -274,7 +285,7 @@ def test_a_report_without_features_has_no_bars() -> None:
         parameters={},
         importance={},
         attribution="SHAP",
-        types={},
+        profile=_profile({}),
     )
 
     assert 'class="bar"' not in page

@@ -127,7 +127,7 @@ def test_each_gate_has_its_line() -> None:
 
 
 def test_without_a_training_nothing_is_guessed() -> None:
-    assert "it was removed, or the version was registered by hand" in drawn()
+    assert "it was removed, or registered by hand" in drawn()
     assert "no rollout of it is kept here" in drawn(version="1.0.0")
 
 
