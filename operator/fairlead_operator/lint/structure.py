@@ -28,6 +28,9 @@ from fairlead_operator.lint.problem import (
 
 _META: Final = frozenset({"apiVersion", "kind", "metadata"})
 _QUOTES: Final = "write it in quotes, so that YAML takes it as text"
+_OF_FORM: Final = re.compile(
+    r"(self|string\(self\))\.matches\(r'"
+)  # a rule, as api.schema writes it
 _INT_BITS: Final = {"int32": 31, "int64": 63}
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT: Final = re.compile(r"[-0-9]+T[:0-9]+(\.[0-9]+)?(Z|[-+][:0-9]+)")
@@ -171,7 +174,7 @@ def _of_type(schema: Schema, kind: str, wide: str, path: str) -> Iterator[Proble
     wanted, form = schema.get("type"), schema.get("format", "")
     if INT_OR_STRING in schema:
         if not (kind in {"integer", "string"} or wide == "whole"):
-            hint = _QUOTES if kind == "number" else ""
+            hint = _as_text(schema) if kind == "number" else ""
             yield dataclasses.replace(mistyped(path, kind, "integer,string"), hint=hint)
         return
     if wanted is None:
@@ -186,7 +189,17 @@ def _of_type(schema: Schema, kind: str, wide: str, path: str) -> Iterator[Proble
         told = mistyped(path, kind, wanted)
     # Of the column y, or of version 1.0, nobody sees why that is no text.
     unquoted = wanted == "string" and kind in {"boolean", "integer", "number"}
-    yield dataclasses.replace(told, hint=_QUOTES) if unquoted else told
+    yield dataclasses.replace(told, hint=_as_text(schema)) if unquoted else told
+
+
+def _as_text(schema: Schema) -> str:
+    """Say how a text is written, with the form that the field's rule asks for: 2 is no duration."""
+    for rule in schema.get("x-kubernetes-validations", ()):
+        message: str = rule["message"]
+        # What only bars some characters, as the rule of a query does, asks for no form.
+        if _OF_FORM.match(rule["rule"]) and " must be " in message:
+            return f"{message}; {_QUOTES}"
+    return _QUOTES
 
 
 def _of_text(schema: Schema, text: str, path: str) -> Iterator[Problem]:

@@ -53,6 +53,61 @@ def test_a_manifest_that_is_right_has_no_problem() -> None:
     assert said(model()) == []
 
 
+QUOTES = "write it in quotes, so that YAML takes it as text"
+DURATION = "must be a duration in hours, minutes and seconds, for example 90s or 1h30m"
+
+
+@pytest.mark.parametrize(
+    ("spec", "hint"),
+    [
+        pytest.param(
+            {"rollout": {"steps": [{"weight": 5, "hold": 2}]}},
+            f"hold {DURATION}, and must be at most 168h; {QUOTES}",
+            id="a duration without its unit",
+        ),
+        pytest.param(
+            {"rollout": {"patience": True}},
+            f"patience {DURATION}, and must be between 10s and 168h; {QUOTES}",
+            id="a truth for a duration",
+        ),
+        pytest.param(
+            {"version": 1.0},
+            "version must be three numbers with dots and no v before them, for example 1.4.0; "
+            + QUOTES,
+            id="a version of two numbers",
+        ),
+        pytest.param(
+            {"alternatives": [1.0]},
+            "alternatives must be three numbers with dots and no v before them, for example "
+            f"1.4.0; {QUOTES}",
+            id="one in a list",
+        ),
+        pytest.param(
+            {"data": model()["spec"]["data"] | {"missingLabels": 5}},
+            f"missingLabels must be a whole percent from 0% to 90%, for example 5%; {QUOTES}",
+            id="a percentage without its sign",
+        ),
+        pytest.param(
+            {"training": {"resources": {"requests": {"cpu": 0.5}}}},
+            "cpu must be an amount, for example 500m or 2 of cpu, 512Mi or 2Gi of memory; "
+            + QUOTES,
+            id="a fraction, where a whole number may stand",
+        ),
+        pytest.param(
+            {"data": model()["spec"]["data"] | {"source": {"uri": "s3://b/x", "query": 5}}},
+            QUOTES,
+            id="a field without a form of its own",
+        ),
+    ],
+)
+def test_a_number_or_a_truth_for_text_is_told_with_the_form_of_its_field(
+    spec: dict[str, Any], hint: str
+) -> None:
+    mistyped = [one for one in check(model(**spec)) if " in body must be of type " in one.message]
+
+    assert [one.hint for one in mistyped] == [hint]
+
+
 @pytest.mark.parametrize("kind", [["Model"], {"Model": None}, 5, True])
 def test_a_kind_is_text(kind: Any) -> None:
     (line,) = said(model() | {"kind": kind})
