@@ -110,25 +110,29 @@ def ready(model: Mapping[str, Any]) -> Mapping[str, Any]:
         pytest.param(constant_target, "TargetConstant", "price_up", id="a constant target"),
         pytest.param(too_few_rows, "TooFewRows", "minRows", id="too few rows"),
         pytest.param(unparsable_time, "TimestampInvalid", "timestamp", id="a time without a date"),
-        pytest.param(no_such_source, "DataSourceUnavailable", "nowhere.energy", id="no source"),
+        pytest.param(
+            no_such_source, "Training", "waiting for postgresql://", id="no source"
+        ),
         pytest.param(no_such_version, "VersionBlocked", "9.9.9", id="no such version"),
     ],
 )
-def test_input_that_cannot_work_ends_in_a_condition(
+def test_input_that_cannot_work_is_told_in_a_condition(
     told: Told, apply: Callable[[str, Change], None], change: Change, reason: str, named: str
 ) -> None:
-    """The reason is of the documented list, and the message names the thing."""
+    """The reason is of the documented list, and the message names the thing.
+
+    A source that may come up yet is waited for, and that is told.
+    """
     name = f"broken-{change.__name__.replace('_', '-')}"
     apply(name, change)
 
     model = wait_for(
         f"Model {name} to say {reason}",
         lambda: told.world.objects.model(name),
-        lambda seen: ready(seen).get("reason") == reason,
+        lambda seen: ready(seen).get("reason") == reason and named in ready(seen)["message"],
         describe=lambda seen: str(ready(seen)),
         say=told.world.say,
         timeout=240,
     )
 
     assert ready(model)["status"] == "False"
-    assert named in ready(model)["message"]
