@@ -20,7 +20,7 @@ from fairlead_operator.command.refusals import Object, status_of
 # Of the trainer's result document, what says where a version is from and how good it was.
 _RESULT: Final = (
     "metric", "greaterIsBetter", "candidate", "trivial", "champion", "difference", "comparedRows",
-    "championUnavailable", "trials", "seconds", "data", "warnings",
+    "championUnavailable", "gates", "trials", "seconds", "data", "warnings",
 )  # fmt: skip
 _STYLES: Final = {Phase.SUCCEEDED.value: "green", Phase.ROLLED_BACK.value: "red"}
 
