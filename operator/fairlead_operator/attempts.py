@@ -11,6 +11,7 @@ from fairlead_operator.errors import (
     TransientError,
     WebhookUnavailableError,
 )
+from fairlead_operator.text import write_list
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,4 +52,4 @@ class Attempts:
 def describe(failures: tuple[Failure, ...]) -> str:
     """Say what failed, what someone must mend first, and each sentence once."""
     ordered = sorted(failures, key=lambda failure: not failure.refused)
-    return "; ".join(dict.fromkeys(failure.message for failure in ordered))
+    return write_list(dict.fromkeys(failure.message for failure in ordered))

@@ -25,6 +25,7 @@ from fairlead_operator.api.phases.common import REFUSALS, CommonReason
 from fairlead_operator.api.phases.rollout import PodsReason
 from fairlead_operator.attempts import Failure, describe
 from fairlead_operator.errors import ClusterRefusalError, InvalidSpecError, ParentMissingError
+from fairlead_operator.text import shorten
 from fairlead_operator.upgrades import LOOK_AGAIN
 
 _NOT_BEGUN: Final = {"Rollout": rollout.Phase.PENDING, "TrainingRun": training_run.Phase.PENDING}
@@ -83,7 +84,7 @@ def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: dat
     phase = _NOT_BEGUN.get(body["kind"])
     if phase is None or told.status.get("phase") not in {None, phase}:
         return told
-    row = {"phase": phase, "reason": reason, "message": str(error)[:1024]}
+    row = {"phase": phase, "reason": reason, "message": shorten(str(error))}
     return dataclasses.replace(told, status={**told.status, **row})
 
 
@@ -174,7 +175,7 @@ def report_unread(
         ANNOTATIONS_READ,
         unread,
         reasons=(CommonReason.REQUEST_REFUSED, CommonReason.ANNOTATIONS_READ),
-        over=f"gone by now: {over}"[:1024] if stood else over,
+        over=shorten(f"gone by now: {over}") if stood else over,
         now=now,
     )
     if unread is None or (stood and over == unread):
@@ -268,7 +269,7 @@ def _applied(body: Mapping[str, Any], failures: tuple[Failure, ...]) -> Conditio
         type=APPLIED,
         status="False" if failures else "True",
         reason=reason,
-        message=message[:1024],
+        message=shorten(message),
         observed_generation=body["metadata"].get("generation"),
     )
 
@@ -292,7 +293,7 @@ def _report_stopped(
         type="Progressing",
         status=progressing,
         reason=reason,
-        message=message[:1024],
+        message=shorten(message),
         observed_generation=body["metadata"].get("generation"),
     )
     others = tuple(condition for condition in old if condition.type != stopped.type)
@@ -327,7 +328,7 @@ def build_event(body: Mapping[str, Any], event: Event, *, now: datetime) -> dict
             "uid": meta["uid"],
         },
         "reason": event.reason,
-        "message": event.message[:1000],
+        "message": shorten(event.message, 1000),
         "type": "Warning" if event.warning else "Normal",
         "source": {"component": FIELD_MANAGER},
         "reportingComponent": f"fairlead.dev/{FIELD_MANAGER}",

@@ -19,7 +19,7 @@ from fairlead_operator.api.common import RequestStatus
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import GROUP
 from fairlead_operator.api.phases.common import CommonReason, RequestOutcome
-from fairlead_operator.text import printable
+from fairlead_operator.text import printable, shorten
 
 _LONGEST_TEXT: Final = 512
 _LONGEST_NAME: Final = 64
@@ -178,7 +178,7 @@ def _to_status(answer: Answer, now: datetime) -> RequestStatus:
         at=request.at,
         why=request.why,
         outcome=RequestOutcome.ACCEPTED if answer.accepted else RequestOutcome.REFUSED,
-        message=answer.message[:1024],
+        message=shorten(answer.message),
         answered_at=now,
         withdrawn=False,
     )

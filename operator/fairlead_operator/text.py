@@ -1,8 +1,13 @@
 """Makes what others wrote fit for a status, an Event, a log and a terminal.  Pure."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+MESSAGE: Final = 1024  # characters of a message in a status, as the CRDs bound it
+LIST: Final = 800  # characters, so that what to do still fits behind it
+_MORE: Final = " …"
+_LOOSE: Final = " ,;:"  # what no sentence ends with
 _LEAST_EVIDENCE: Final = 0.01
 _EXACT: Final = 18  # digits that tell any number from any other
 _LARGEST: Final = 1e15  # that is written in full
@@ -63,10 +68,38 @@ def describe_evidence(values: Sequence[float], needed: float) -> tuple[str, ...]
     return (*(write(value) for value in values), enough)
 
 
+def shorten(text: str, limit: int = MESSAGE) -> str:
+    """Return at most ``limit`` characters: where there are more, whole words and an ellipsis."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - len(_MORE) + 1].rpartition(" ")[0] or text[: limit - len(_MORE)]
+    return kept.rstrip(_LOOSE) + _MORE
+
+
+def write_list(items: Iterable[str], *, between: str = "; ", limit: int = LIST) -> str:
+    """Write whole items as far as ``limit`` characters hold them, and count the others.
+
+    Of a first item that is longer, the beginning is written.
+    """
+    every = tuple(items)
+    if len(written := between.join(every)) <= limit:
+        return written
+    room = limit - (len(_count(len(every), between)) if len(every) > 1 else 0)
+    ends = itertools.accumulate(len(between) + len(item) for item in every)
+    whole = sum(end - len(between) <= room for end in ends)
+    shown = every[:whole] or (shorten(every[0], room),)
+    left = len(every) - len(shown)
+    return between.join(shown) + (_count(left, between) if left else "")
+
+
+def _count(left: int, between: str) -> str:
+    return f"{between}and {left:,} more"
+
+
 def printable(text: object, *, limit: int) -> str:
     """Return at most ``limit`` characters of the text, without control and half characters."""
-    words = "".join(char if char.isprintable() else " " for char in str(text)[:limit])
-    return words.encode("utf-8", "replace").decode()
+    words = "".join(char if char.isprintable() else " " for char in str(text)[: limit + 1])
+    return shorten(words.encode("utf-8", "replace").decode(), limit)
 
 
 def _significant(number: float, digits: int, flags: str) -> str:

@@ -27,6 +27,7 @@ import orjson
 
 from fairlead_operator.api.group import ANNOTATION_ASKED, ANNOTATION_BUILT
 from fairlead_operator.errors import ClusterRefusalError, WebhookUnavailableError
+from fairlead_operator.text import shorten
 
 LOOK_AGAIN: Final = timedelta(seconds=10)  # of who waits
 # As long as a candidate may take to start by default.  No tenant chooses how long others wait.
@@ -197,7 +198,7 @@ class Turn:
             return f"the pods of {self.who} are being replaced"
         if self.who not in self.upgrades.order.late:
             return None
-        why = (self.obstacle or "`PodsReady` says what they wait for")[:500]
+        why = shorten(self.obstacle or "`PodsReady` says what they wait for", 500)
         minutes = LONGEST_TURN // timedelta(minutes=1)
         return (
             f"the new pods of {self.who} are not ready after {minutes} minutes, and others are "

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.api.base import NAME_PATTERN, VERSION_PATTERN, read_moment
-from fairlead_operator.text import printable
+from fairlead_operator.text import printable, shorten
 
 _ACTION: Final = "fairlead_action"
 _ROLLBACK: Final = "rollback"
@@ -121,4 +121,4 @@ def _message(name: str, annotations: Any) -> str:
         for key in ("summary", "description")
         if texts.get(key)
     ]
-    return ": ".join([name, *said])[:_LONGEST]
+    return shorten(": ".join([name, *said]), _LONGEST)

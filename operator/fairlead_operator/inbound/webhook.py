@@ -31,6 +31,7 @@ from fairlead_operator.keys import Key
 from fairlead_operator.ports import Ports
 from fairlead_operator.report import build_event
 from fairlead_operator.telemetry import metrics
+from fairlead_operator.text import write_list
 
 _LOGGER = logging.getLogger(__name__)
 _BODY_LIMIT: Final = 1024 * 1024
@@ -102,12 +103,12 @@ class Webhook:
         outcomes = await self._act_on(alerts, received)
         refused = [outcome for outcome in outcomes if outcome["outcome"] == "refused"]
         if refused and len(refused) == len(outcomes):
-            return _refuse(400, "malformed", "; ".join(entry["why"] for entry in refused)[:1000])
+            return _refuse(400, "malformed", write_list(entry["why"] for entry in refused))
         for outcome in outcomes:
             metrics.ALERTS.labels(outcome=outcome["outcome"]).inc()
         away = [entry["why"] for entry in outcomes if entry["outcome"] == "unavailable"]
         if away:
-            problem = "; ".join(dict.fromkeys(away))[:1000]
+            problem = write_list(dict.fromkeys(away))
             return web.json_response({"error": problem, "alerts": outcomes}, status=503)
         return web.json_response({"alerts": outcomes})
 

@@ -24,6 +24,7 @@ from fairlead_operator.errors import ConflictError, SealedError, TakenError
 from fairlead_operator.kube.applied import is_sealed
 from fairlead_operator.kube.metadata import Owner, component_labels, preview_name, version_name
 from fairlead_operator.ports import Kube
+from fairlead_operator.text import write_list
 
 _MARKS: Final = (
     LABEL_MANAGED_BY, LABEL_COMPONENT, LABEL_MODEL, LABEL_VERSION, LABEL_TRAINING_RUN, LABEL_STAGE
@@ -130,7 +131,9 @@ async def create_once(
     others = (f"{item['kind']} {item['metadata']['name']}" for item in beside)
     names = list(dict.fromkeys((what, *others)))
     be, them = ("is", "it") if len(names) == 1 else ("are", "them")
-    raise TakenError(f"{', '.join(names)} {be} what {earlier} left behind: delete {them}")
+    raise TakenError(
+        f"{write_list(names, between=', ')} {be} what {earlier} left behind: delete {them}"
+    )
 
 
 def is_left_behind(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
@@ -154,7 +157,7 @@ async def check_names(manifests: Iterable[Mapping[str, Any]], kube: Kube) -> Non
         except TakenError as error:
             taken.append(str(error))
     if taken:
-        raise TakenError("; ".join(taken))
+        raise TakenError(write_list(taken))
 
 
 async def remove_owned(manifest: Mapping[str, Any], kube: Kube) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from fairlead_operator.text import shorten
+
 # Reasons with which a container is on its way as it should be.
 _ON_ITS_WAY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 _REFUSED: Final = "FailedCreate"  # a Job says it by an Event alone
@@ -47,7 +49,7 @@ def read_refusal(deployment: Mapping[str, Any]) -> str | None:
     """Say why no pod may be made, a quota for example; None where nothing was refused."""
     for condition in (deployment.get("status") or {}).get("conditions") or []:
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
-            return f"a pod is refused: {condition.get('message', '')}"[:LONGEST_WORDS]
+            return shorten(f"a pod is refused: {condition.get('message', '')}", LONGEST_WORDS)
     return None
 
 
@@ -62,20 +64,20 @@ def find_hindrance(pod: Mapping[str, Any]) -> str | None:
     name = pod["metadata"].get("name", "")
     if status.get("phase") == "Failed":
         reason, message = status.get("reason"), status.get("message", "")
-        return f"pod {name} ended: {reason}: {message}"[:LONGEST_WORDS] if reason else None
+        return shorten(f"pod {name} ended: {reason}: {message}", LONGEST_WORDS) if reason else None
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return f"pod {name} has no node: {condition.get('message', '')}"[:LONGEST_WORDS]
+            return shorten(f"pod {name} has no node: {condition.get('message', '')}", LONGEST_WORDS)
     for container in (*(status.get("initContainerStatuses") or ()), *containers(pod)):
         waiting = (container.get("state") or {}).get("waiting") or {}
         reason = waiting.get("reason") or ""
         ended = (container.get("lastState") or {}).get("terminated")
         if reason == "CrashLoopBackOff" and ended:
             last = ": ".join(read_last_words(ended))
-            return f"pod {name} crashes again and again, last {last}"[:LONGEST_WORDS]
+            return shorten(f"pod {name} crashes again and again, last {last}", LONGEST_WORDS)
         if reason not in _ON_ITS_WAY:
             words = f"pod {name} does not start: {reason}: {waiting.get('message', '')}"
-            return words[:LONGEST_WORDS]
+            return shorten(words, LONGEST_WORDS)
     return None
 
 
@@ -117,7 +119,7 @@ def _evicted(pod: Mapping[str, Any]) -> str | None:
     if status.get("reason") != "Evicted" or disrupted:
         return None
     told = str(status.get("message") or "nothing says why").strip(" .")
-    words = f"pod {pod['metadata'].get('name', '')} was evicted: {told}"[:LONGEST_WORDS]
+    words = shorten(f"pod {pod['metadata'].get('name', '')} was evicted: {told}", LONGEST_WORDS)
     if "emptydir" not in told.lower():
         return words
     allowed = "what it may write is twice its memory limit, and 2Gi at least"

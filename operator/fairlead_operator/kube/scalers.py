@@ -7,6 +7,8 @@ one, which has its labels.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from fairlead_operator.text import shorten
+
 KINDS: Final = frozenset({"HorizontalPodAutoscaler", "ScaledObject"})
 _LONGEST_WORDS: Final = 500  # characters, of one autoscaler
 # The pods do not follow the load.
@@ -48,7 +50,7 @@ def _words(scalers: Iterable[Mapping[str, Any]], is_meant: Any) -> Iterator[str]
                 name = f"{scaler['kind']} {scaler['metadata']['name']}"
                 state = f"{each['type']} is {each['status']}"
                 why = ": ".join(filter(None, (each.get("reason"), each.get("message"))))
-                yield f"{name}: {state}: {why}"[:_LONGEST_WORDS]
+                yield shorten(f"{name}: {state}: {why}", _LONGEST_WORDS)
 
 
 def _is_stopped(condition: Mapping[str, Any]) -> bool:

@@ -22,6 +22,7 @@ from fairlead_operator.kube.pods import (
     last_seen,
 )
 from fairlead_operator.ports import Kube
+from fairlead_operator.text import shorten
 
 _LOGGER = logging.getLogger(__name__)
 _STARTS: Final = timedelta(seconds=5)  # from its node to a container that runs; usually a moment
@@ -129,7 +130,7 @@ def explain(
     told = _ID.sub("…", f"{last.get('reason')}: {last.get('message', '')}")
     does_not = "is not ready" if _running(pod) else "does not start"
     if _warns(last):
-        return f"pod {name} {does_not}: {told}"[:LONGEST_WORDS]
+        return shorten(f"pod {name} {does_not}: {told}", LONGEST_WORDS)
     for one in _init_containers(pod):
         if (one.get("state") or {}).get("running") is not None and not one.get("ready"):
             return (
@@ -138,7 +139,7 @@ def explain(
     if _running(pod):
         return f"pod {name} runs, and is not ready"
     if last.get("reason") == "Pulling":
-        return f"pod {name} has not started: {told}"[:LONGEST_WORDS]
+        return shorten(f"pod {name} has not started: {told}", LONGEST_WORDS)
     if age < _SILENT:
         return None
     return (

@@ -37,6 +37,7 @@ from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.report import read_condition, read_failures
 from fairlead_operator.requests import Action
 from fairlead_operator.settings import MlflowSecrets, Settings
+from fairlead_operator.text import write_list
 from fairlead_operator.upgrades import mark
 
 _LOGGER = logging.getLogger(__name__)
@@ -230,7 +231,7 @@ async def _check_names(
     is_given = settings.mlflow_secrets is MlflowSecrets.GIVEN
     mlflow = () if is_given else (build_mlflow_secret(owner.namespace, {}),)
     if taken := await find_taken(owner, seen.spec.serving.gateway, kube):
-        raise TakenError("; ".join(taken.values()))
+        raise TakenError(write_list(taken.values()))
     routes = name_route(owner, built_in=built_in)
     await check_names((*routes, *parts, *(login if starts else ()), *mlflow), kube)
 

@@ -19,7 +19,7 @@ from fairlead_operator.model.gates import (
     judge_gates,
     parse_numbers,
 )
-from fairlead_operator.text import contrast
+from fairlead_operator.text import contrast, shorten
 
 _NO_VALUE: Final = (
     "the training measured no score of the candidate; `fairlead retrain MODEL` trains again"
@@ -89,7 +89,7 @@ def judge_candidate(
         champion=comparison.champion or "",
         passed=passed,
         reason=reason,
-        message=message[:1024],
+        message=shorten(message),
         results=results,
     )
 
@@ -102,7 +102,7 @@ def refuse_old_recipe(gate: GateStatus) -> GateStatus:
         f"the recipe in the spec has changed since {gate.version} began to be trained, and the "
         f"next training uses it; spec.version ships {gate.version} as it is; {gate.message}"
     )
-    update = {"passed": False, "reason": GateReason.RECIPE_CHANGED, "message": message[:1024]}
+    update = {"passed": False, "reason": GateReason.RECIPE_CHANGED, "message": shorten(message)}
     return gate.model_copy(update=update)
 
 
@@ -118,7 +118,7 @@ def refuse_outdated(gate: GateStatus | None, version: str, *, in_charge: str) ->
     update = {
         "passed": False,
         "reason": GateReason.CHAMPION_NOT_COMPARED,
-        "message": message[:1024],
+        "message": shorten(message),
     }
     return gate.model_copy(update=update)
 
@@ -154,7 +154,7 @@ def _judge(
         if comparison.champion == stable and comparison.unavailable:
             message = (
                 f"{measured}, but the version in charge, {stable}, could not be scored: "
-                f"{comparison.unavailable[:500]}; "
+                f"{shorten(comparison.unavailable, 500)}; "
                 f"spec.version: {comparison.version} ships this one as it is"
             )
         return False, GateReason.CHAMPION_NOT_COMPARED, message

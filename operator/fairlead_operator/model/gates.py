@@ -12,7 +12,7 @@ from typing import Any, Final
 from fairlead_contract.gates import Gate
 from fairlead_operator.api.gates import GateOutcome, GateResult, GatesSpec
 from fairlead_operator.api.phases.model import GateReason
-from fairlead_operator.text import contrast, printable
+from fairlead_operator.text import contrast, printable, shorten, write_list
 
 _LONGEST_NAME: Final = 60  # of a part, in a message
 _LONGEST_REASON: Final = 200
@@ -135,7 +135,7 @@ def find_reason(results: Sequence[GateResult]) -> tuple[GateReason, str] | None:
     if first.value is not None:
         reason = _KINDS[Gate(first.gate)].reason
     others = [" by ".join(filter(None, (each.gate, each.column))) for each in failed[1:]]
-    more = f"; nor does it pass {', '.join(others)}" if others else ""
+    more = f"; nor does it pass {write_list(others, between=', ', limit=300)}" if others else ""
     return reason, f"{first.message}{more}"
 
 
@@ -221,7 +221,7 @@ def _result(
         high=numbers.high if numbers else None,
         bound=demand.bound,
         rows=numbers.rows if numbers else None,
-        message=message[:1024],
+        message=shorten(message),
     )
 
 

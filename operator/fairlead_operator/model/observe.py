@@ -58,6 +58,7 @@ from fairlead_operator.prometheus.mistakes import find_mistakes
 from fairlead_operator.report import read_condition, read_failures
 from fairlead_operator.requests import Action, Request, read_requests, unanswered
 from fairlead_operator.signature import describe_change, find_change
+from fairlead_operator.text import write_list
 from fairlead_operator.versions import choose, find_known, remember
 
 _STATES: Final[Mapping[str | None, RunState]] = {
@@ -601,8 +602,8 @@ def _state(item: Mapping[str, Any]) -> RunState:
 
 def _describe(error: ValidationError) -> str:
     """Say in one line which fields are wrong, and how."""
-    parts = [
+    parts = (
         f"spec.{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
         for problem in error.errors()
-    ]
-    return "; ".join(parts)[:1000]
+    )
+    return write_list(parts, limit=1000)

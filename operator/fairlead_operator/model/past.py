@@ -29,6 +29,7 @@ from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.api.phases.model import Reason
 from fairlead_operator.api.phases.rollout import Transition, Trigger
 from fairlead_operator.api.registered import RegisteredVersion
+from fairlead_operator.text import shorten
 from fairlead_operator.versions import Refusal, choose, find_known
 
 _TROUBLE: Final = 300  # characters of another's message
@@ -111,8 +112,8 @@ def unknown_past(trouble: str, *, model: str) -> Past:
     """Return that history or registry did not answer."""
     message = (
         f"it is not known whether a version was in charge of an earlier Model {model}: "
-        f"{trouble[:_TROUBLE]}; it is asked again, and a spec.version that names a registered "
-        "version does not need to know"
+        f"{shorten(trouble, _TROUBLE)}; it is asked again, and a spec.version that names a "
+        "registered version does not need to know"
     )
     return Past(reason=Reason.HISTORY_UNAVAILABLE, message=message)
 

@@ -52,6 +52,7 @@ from fairlead_operator.model.states import (
 )
 from fairlead_operator.model.triggers import RULES, Rule, find_start
 from fairlead_operator.requests import Action, Answer, Request
+from fairlead_operator.text import shorten
 from fairlead_operator.versions import exchanged
 
 _BLOCKED_KEPT: Final = 10
@@ -412,7 +413,7 @@ def _with_doubt(gate: GateStatus, observed: Observed) -> GateStatus:
     """Add to the gate of a first version what is not known of an earlier one."""
     if gate.reason != GateReason.FIRST_VERSION:
         return gate
-    return gate.model_copy(update={"message": (gate.message + _doubt(observed))[:1024]})
+    return gate.model_copy(update={"message": shorten(gate.message + _doubt(observed))})
 
 
 def _doubt(observed: Observed) -> str:
@@ -599,14 +600,14 @@ def _not_serving(observed: Observed) -> tuple[Phase, str, str]:
     training = observed.training
     if training is not None and training.state is RunState.FAILED:
         again = "a change of spec.data or spec.training, or `fairlead retrain MODEL`, trains again"
-        message = f"{training.name} failed: {training.message[:_CAUSE]}; {again}"
+        message = f"{training.name} failed: {shorten(training.message, _CAUSE)}; {again}"
         return Phase.FAILED, training.reason, message
     if observed.blocked:
         message = f"{_rolled_back(observed.blocked[-1])}; `fairlead retry MODEL` tries it again"
         return Phase.FAILED, Reason.VERSION_BLOCKED, message
     if observed.gate is not None and not observed.gate.passed:
         again = "`fairlead retrain MODEL` trains again, with more data or another spec.promotion"
-        message = f"{observed.gate.message[:_CAUSE]}; {again}"
+        message = f"{shorten(observed.gate.message, _CAUSE)}; {again}"
         return Phase.FAILED, Reason.GATE_NOT_PASSED, message
     if observed.cannot_start:
         return Phase.PENDING, Reason.WAITING, _cannot_start(observed)
@@ -620,11 +621,11 @@ def _cannot_start(observed: Observed) -> str:
     if "Rollout" in observed.cannot_start:
         version = observed.takes_up or (target.version if target is not None else "the version")
         begins = f"the rollout of {version}"
-    return f"{begins} is not started, and is tried again: {observed.refusal[:_CAUSE]}"
+    return f"{begins} is not started, and is tried again: {shorten(observed.refusal, _CAUSE)}"
 
 
 def _rolled_back(block: BlockedVersion, *, most: int = _CAUSE) -> str:
-    return f"{block.version} was rolled back ({block.reason}: {block.message[:most]})"
+    return f"{block.version} was rolled back ({block.reason}: {shorten(block.message, most)})"
 
 
 def _rolling_out(observed: Observed) -> str:
@@ -639,9 +640,9 @@ def _rolling_out(observed: Observed) -> str:
     if rollout.leader is not None:
         moves = f"tries {' and '.join(rollout.versions)}, {rollout.leader} leads"
     if rollout.paused:
-        moves = f"{moves} is paused: {rollout.message[:_CAUSE]}"
+        moves = f"{moves} is paused: {shorten(rollout.message, _CAUSE)}"
     elif rollout.starts:
-        moves = f"{moves}: {rollout.message[:_CAUSE]}"
+        moves = f"{moves}: {shorten(rollout.message, _CAUSE)}"
     parts = [f"{rollout.name} {moves}", *_next_in_line(observed, rollout)]
     if observed.training is not None and observed.training.state is RunState.FAILED:
         parts += _say_training(observed, training=False)
@@ -671,7 +672,7 @@ def _waiting(observed: Observed) -> str:
     training = observed.training
     if training is None or training.reason not in _WAITING:
         return ""
-    return f"; {training.name}: {training.message[:_CAUSE]}{_corrected(observed)}"
+    return f"; {training.name}: {shorten(training.message, _CAUSE)}{_corrected(observed)}"
 
 
 def _corrected(observed: Observed) -> str:

@@ -35,6 +35,7 @@ from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import Decision, RunState
 from fairlead_operator.report import Report, announce_pods, name_refusal
 from fairlead_operator.requests import announce_refusals, record
+from fairlead_operator.text import shorten
 from fairlead_operator.versions import remember
 
 _WARNING: Final = frozenset({Phase.BLOCKED, Phase.FAILED})
@@ -191,7 +192,7 @@ def _conditions(
             current, reason = False, refuses
             message = f"{message}; as it was, for the {who} refuses a change: {words}"
         elif words not in message:
-            message = f"{message[:_CAUSE]}; the {who} refuses a change: {words}"
+            message = f"{shorten(message, _CAUSE)}; the {who} refuses a change: {words}"
     taken = tuple(failure for failure in failures if failure.taken)
     if taken and not serving:
         reason, message = CommonReason.NAME_TAKEN, describe(taken)
@@ -201,7 +202,7 @@ def _conditions(
             type=kind,
             status="True" if holds else "False",
             reason=reason,
-            message=message[:1024],
+            message=shorten(message),
             observed_generation=meta.get("generation"),
         )
 
@@ -299,7 +300,7 @@ def _queries_readable(meta: Mapping[str, Any], seen: Seen) -> tuple[Condition, .
         "type": QUERIES_READABLE,
         "status": "False" if seen.mistakes else "True",
         "reason": QueriesReason.REFUSED if seen.mistakes else QueriesReason.READABLE,
-        "message": f"{seen.mistakes[:900]}; {ways}" if seen.mistakes else readable,
+        "message": f"{shorten(seen.mistakes, 900)}; {ways}" if seen.mistakes else readable,
         "observedGeneration": meta.get("generation"),
     }
     return (Condition.model_validate(condition),)

@@ -9,6 +9,7 @@ import aiohttp
 
 from fairlead_operator.bounded_answer import read_bounded
 from fairlead_operator.errors import TransientError
+from fairlead_operator.text import shorten
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5, connect=2)
 # Bytes: of a tenant's query one number is wanted, of our own some hundred bytes for each version.
@@ -163,4 +164,4 @@ def _unusable(status: int, reason: str | None, body: Any) -> str:
 
 
 def _error(body: Any) -> str:
-    return str(body.get("error", ""))[:300] if isinstance(body, dict) else ""
+    return shorten(str(body.get("error", "")), 300) if isinstance(body, dict) else ""

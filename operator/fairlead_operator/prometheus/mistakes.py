@@ -7,6 +7,7 @@ from typing import Final
 from fairlead_operator.api.promql import Written
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Prometheus
+from fairlead_operator.text import write_list
 
 _ARGUMENT: Final = "{{arguments."
 
@@ -31,7 +32,7 @@ async def find_mistakes(
         mistakes = await asyncio.gather(*(find(query) for query in asked))
     except TransientError:
         return None
-    return "; ".join(
+    return write_list(
         f"{query.place}: {mistake}"
         for query, mistake in zip(asked, mistakes, strict=True)
         if mistake

@@ -21,6 +21,7 @@ from fairlead_operator.errors import TransientError
 from fairlead_operator.record.connect import PIN, Connection, connect
 from fairlead_operator.record.migrations import STEPS, Migration
 from fairlead_operator.record.upgrade import read_version, upgrade
+from fairlead_operator.text import shorten
 
 _LOGGER = logging.getLogger(__name__)
 _CONNECTIONS: Final = 4
@@ -158,7 +159,7 @@ class Connections:
 
     def _first_line(self, error: psycopg.Error) -> str:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return redact(line, self._url)[:300]
+        return shorten(redact(line, self._url), 300)
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)

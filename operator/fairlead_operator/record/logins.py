@@ -18,6 +18,7 @@ from fairlead_operator.errors import LoginNotAllowedError
 from fairlead_operator.ports import Limits
 from fairlead_operator.record.connect import Connection
 from fairlead_operator.record.tenants import login_name
+from fairlead_operator.text import shorten
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -187,7 +188,8 @@ async def remove(connection: Connection, namespace: str) -> None:
         # Something of it is left, in another database of the server for example, or more tables
         # than can be dropped at once.  Its row stays, by which it is tried again.
         _LOGGER.warning(
-            "login shut out, but its role is left", extra={"role": login, "error": str(error)[:300]}
+            "login shut out, but its role is left",
+            extra={"role": login, "error": shorten(str(error), 300)},
         )
 
 

@@ -10,6 +10,7 @@ from fairlead_operator.rollout.decision.pods_first import prepared_loads
 from fairlead_operator.rollout.decision.states import Arm, Decision
 from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.statistics.ab_test import ArmResult
+from fairlead_operator.text import shorten
 
 
 def report_arms(seen: Seen, decision: Decision, *, begins: bool) -> tuple[ArmStatus, ...]:
@@ -32,7 +33,7 @@ def report_arms(seen: Seen, decision: Decision, *, begins: bool) -> tuple[ArmSta
             "observed_weight": _observed(arm, seen, decision),
             "pods": _pods(arm.version, seen, begins=begins),
             "reason": cause.reason if cause else None,
-            "message": cause.message[:1024] if cause else None,
+            "message": shorten(cause.message) if cause else None,
         }
         entries.append(entry.model_copy(update=more))
     return tuple(entries)
@@ -98,7 +99,7 @@ def report_trial(seen: Seen, decision: Decision) -> TrialStatus | None:
     moved = before != dict(decision.shares)
     changed = old.changed_at if old else None
     return TrialStatus(
-        message=trial.message[:1024] if trial else (old.message if old else ""),
+        message=shorten(trial.message) if trial else (old.message if old else ""),
         leader=trial.leader if trial else (old.leader if old else None),
         measured_at=seen.case.now if trial else (old.measured_at if old else None),
         changed_at=seen.case.now if moved else changed,

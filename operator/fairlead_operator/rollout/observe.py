@@ -53,6 +53,7 @@ from fairlead_operator.rollout.signatures import compare_signatures
 from fairlead_operator.rollout.statistics.verdict import summarize, worst
 from fairlead_operator.rollout.traffic.accepted import MISSING
 from fairlead_operator.rollout.traffic.http_route import find_unsupported
+from fairlead_operator.text import write_list
 from fairlead_operator.versions import find_known, told_by
 
 
@@ -320,7 +321,7 @@ async def _find_gateway(
         if status.gateway is None or not _is_in_traffic(status):
             raise
         return status.gateway, None  # it must hold up no way back
-    return gateway, "; ".join(taken.values()) or None
+    return gateway, write_list(taken.values()) or None
 
 
 def _go_on(status: RolloutStatus, asked: GatewaySpec) -> GatewaySpec:

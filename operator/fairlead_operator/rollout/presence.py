@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from fairlead_operator.api.phases.rollout import PodsReason, RouteReason
 from fairlead_operator.rollout.traffic.accepted import Routed
+from fairlead_operator.text import write_list
 
 _UNREACHABLE = frozenset({RouteReason.REFUSED, RouteReason.KIND_MISSING})
 
@@ -63,10 +64,11 @@ def find_presence(
             return _not_answering(f"no pod of {name} is ready: {pods.obstacle or 'none is there'}")
     missing = [f"{name}: {pods.obstacle}" for name, pods in parts.items() if pods.obstacle]
     if missing:
-        return Presence(reason=PodsReason.MISSING, message="; ".join(missing))
+        return Presence(reason=PodsReason.MISSING, message=write_list(missing))
     # Without their number, which an autoscaler changes all the time.
     if starting := [name for name, pods in parts.items() if pods.starting]:
-        words = f"pods behind the address answer, and others are starting: {', '.join(starting)}"
+        named = write_list(starting, between=", ")
+        words = f"pods behind the address answer, and others are starting: {named}"
         return Presence(reason=PodsReason.READY, message=words)
     return Presence(reason=PodsReason.READY, message="every pod behind the address is ready")
 

@@ -12,6 +12,7 @@ from fairlead_operator.ports import Registry
 from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.seen import SIGNATURE_CHANGED, Signatures
 from fairlead_operator.signature import describe_change, find_change
+from fairlead_operator.text import write_list
 
 _TOO_LATE: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK, Phase.SUCCEEDED})
 
@@ -45,7 +46,7 @@ async def compare_signatures(
         reason=SignatureReason.CHANGED
         if any(change.words for change in changes)
         else SignatureReason.UNCHANGED,
-        message="; ".join(
+        message=write_list(
             describe_change(change, stable=stable.version, candidate=reference.version)
             for reference, change in zip(others, changes, strict=True)
         ),

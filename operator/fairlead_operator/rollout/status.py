@@ -52,6 +52,7 @@ from fairlead_operator.rollout.decision.states import (
 from fairlead_operator.rollout.evidence.judgment import to_status
 from fairlead_operator.rollout.presence import Pods, Presence, find_presence
 from fairlead_operator.rollout.seen import SIGNATURE_CHANGED, Seen
+from fairlead_operator.text import shorten, write_list
 
 _SIGNATURE_STATUS: Final = {
     SignatureReason.CHANGED: "True",
@@ -115,7 +116,7 @@ def report(
         stable=seen.case.stable,
         candidate=_candidate(seen, decision),
         reason=decision.reason,
-        message=decision.message[:1024],
+        message=shorten(decision.message),
         started_at=old.started_at or now,
         finished_at=(old.finished_at or now) if is_finished(decision.phase) else None,
         requests=record(
@@ -302,7 +303,7 @@ def _conditions(
                 "type": kind,
                 "status": status,
                 "reason": reason,
-                "message": message[:1024],
+                "message": shorten(message),
                 "observedGeneration": generation,
             }
         )
@@ -342,13 +343,13 @@ def _scaled(seen: Seen, decision: Decision, unscaled: str | None) -> tuple[str, 
     limited = _of(fewest, seen.limited)
     if limited:
         return "True", AutoscalerReason.LIMITED, f"no more pods than maxReplicas: {limited}"
-    held = ", ".join(f"{version}: {pods}" for version, pods in fewest.items())
+    held = write_list((f"{version}: {pods}" for version, pods in fewest.items()), between=", ")
     return "True", AutoscalerReason.APPLIED, f"minimum pods of {held}"
 
 
 def _of(versions: Iterable[str], words: Mapping[str, str]) -> str:
     """Join what is said of these versions."""
-    return "; ".join(words[version] for version in versions if version in words)
+    return write_list(words[version] for version in versions if version in words)
 
 
 def _signature_condition(seen: Seen, generation: int | None) -> list[Condition]:
@@ -361,7 +362,7 @@ def _signature_condition(seen: Seen, generation: int | None) -> list[Condition]:
         "type": SIGNATURE_CHANGED,
         "status": status,
         "reason": change.reason,
-        "message": change.message[:1024],
+        "message": shorten(change.message),
         "observedGeneration": generation,
     }
     return [Condition.model_validate(condition)]

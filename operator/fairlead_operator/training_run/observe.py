@@ -26,6 +26,7 @@ from fairlead_operator.kube.refused_pods import TRY_EVERY
 from fairlead_operator.kube.starts import ask_again, look_at_starts
 from fairlead_operator.parent import read_parent, without_wait
 from fairlead_operator.ports import Ports
+from fairlead_operator.text import shorten
 from fairlead_operator.training_run.config import build_config, is_earlier, renew_config
 from fairlead_operator.training_run.manifests import Stage, job_labels, name_job, read_config
 from fairlead_operator.training_run.result import Result, carry_on, parse_progress, read_result
@@ -154,7 +155,7 @@ async def _read_progress(
     try:
         return parse_progress(await ports.registry.progress(run_id)), ""
     except TransientError as error:
-        return None, str(error)[:500]
+        return None, shorten(str(error), 500)
 
 
 async def _read_job(
@@ -247,7 +248,7 @@ def _lacks(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> bool:
 
 def _explain_refusal(name: str, pods: Sequence[Mapping[str, Any]], refusal: str) -> str:
     lacks = "too few pods" if pods else "no pod"
-    return f"Job {name} has {lacks}: {refusal}"[:LONGEST_WORDS]
+    return shorten(f"Job {name} has {lacks}: {refusal}", LONGEST_WORDS)
 
 
 def _explain_no_pod(name: str) -> str:

@@ -26,6 +26,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from fairlead_operator.api.phases.training_run import STUCK, Phase, Reason
+from fairlead_operator.text import shorten
 from fairlead_operator.training_run.result import Result
 
 
@@ -175,7 +176,7 @@ def _waiting(observed: Observed) -> str:
     if not observed.tracking_error:
         return "waiting for MLflow to begin a run"
     again = "it is asked again; if it stays so, look whether it runs"
-    return f"MLflow began no run: {observed.tracking_error[:500]}; {again}"
+    return f"MLflow began no run: {shorten(observed.tracking_error, 500)}; {again}"
 
 
 def _while_searching(observed: Observed) -> Decision:

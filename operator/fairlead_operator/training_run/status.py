@@ -9,6 +9,7 @@ from fairlead_operator.api.events import Event
 from fairlead_operator.api.phases.training_run import ENDED, STUCK, Phase, Reason
 from fairlead_operator.api.training_run import Progress, TrainedVersion, TrainingRunStatus
 from fairlead_operator.report import Report
+from fairlead_operator.text import shorten
 from fairlead_operator.training_run.result import describe, parse_result
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import Decision
@@ -41,7 +42,7 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
         trained=_trained(seen, decision),
         result=result.document if result else old.result,
         reason=decision.reason,
-        message=decision.message[:1024],
+        message=shorten(decision.message),
         conditions=merge(old.conditions, _conditions(body, decision), now=now),
     )
     failed = decision.phase is Phase.FAILED and decision.reason != Reason.SUPERSEDED
@@ -85,7 +86,7 @@ def _summary(seen: Seen, decision: Decision) -> str:
     """Say in one line how it stands, for kubectl get."""
     works = decision.phase in {Phase.SEARCHING, Phase.FINISHING} and decision.reason not in STUCK
     if works and seen.progress is not None:
-        return describe(seen.progress)[:256]
+        return shorten(describe(seen.progress), 256)
     if decision.phase is Phase.FAILED:
         return decision.reason
     return decision.message[:256]
@@ -109,7 +110,7 @@ def _conditions(body: Mapping[str, Any], decision: Decision) -> tuple[Condition,
     moving = decision.phase not in {Phase.SUSPENDED, *ENDED}
     common = {
         "reason": decision.reason,
-        "message": decision.message[:1024],
+        "message": shorten(decision.message),
         "observedGeneration": body["metadata"].get("generation"),
     }
     return (

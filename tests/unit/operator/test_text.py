@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead_operator.text import contrast, describe_evidence, printable
+from fairlead_operator.text import contrast, describe_evidence, printable, shorten, write_list
 
 
 @pytest.mark.parametrize(
@@ -20,12 +20,74 @@ from fairlead_operator.text import contrast, describe_evidence, printable
         pytest.param("\u202eback", " back", id="nothing turns the line around"),
         pytest.param(ValueError("no such row"), "no such row", id="an error is its message"),
         pytest.param(None, "None", id="nothing at all"),
-        pytest.param("x" * 21, "x" * 20, id="cut at the limit"),
-        pytest.param("é" * 21, "é" * 20, id="characters are counted, not bytes"),
+        pytest.param("é" * 20, "é" * 20, id="characters are counted, not bytes"),
+        pytest.param("x" * 21, "x" * 18 + " …", id="cut at the limit, and said so"),
+        pytest.param("one two three four five", "one two three four …", id="cut between words"),
     ],
 )
 def test_printable(text: object, fit: str) -> None:
     assert printable(text, limit=20) == fit
+
+
+@pytest.mark.parametrize(
+    ("text", "fit"),
+    [
+        pytest.param("", "", id="nothing"),
+        pytest.param("twelve chars", "twelve chars", id="what just fits stays as it is"),
+        pytest.param("a word, another", "a word …", id="no comma is left at the end"),
+        pytest.param("first; second", "first …", id="nor a semicolon"),
+        pytest.param("number words", "number words", id="of the same length"),
+        pytest.param("longer words!", "longer …", id="one character too long"),
+        pytest.param("unbreakable-name", "unbreakabl …", id="one word alone is cut"),
+        pytest.param("ten-letter a b", "ten-letter …", id="the last word just fits"),
+    ],
+)
+def test_shorten(text: str, fit: str) -> None:
+    assert shorten(text, 12) == fit
+
+
+def test_longest_message_of_a_status() -> None:
+    assert len(shorten("word " * 1000)) == 1021
+    assert shorten("x" * 1024) == "x" * 1024
+
+
+@pytest.mark.parametrize(
+    ("items", "written"),
+    [
+        pytest.param([], "", id="none"),
+        pytest.param(["alone"], "alone", id="one"),
+        pytest.param(["red", "green", "blue", "white"], "red; green; blue; white", id="all fit"),
+        pytest.param(
+            ["red", "green", "blue", "brown!"], "red; green; and 2 more", id="the last does not"
+        ),
+        pytest.param(["r"] * 1500, "r; r; r; and 1,497 more", id="very many"),
+        pytest.param(["a much longer item than fits"], "a much longer item …", id="the first alone"),
+        pytest.param(["a much longer item", "another"], "a much …; and 1 more", id="the first of two"),
+    ],
+)
+def test_list_of_whole_items(items: list[str], written: str) -> None:
+    assert write_list(iter(items), limit=23) == written
+
+
+@given(
+    st.lists(st.text("ab c;,", max_size=30), max_size=60),
+    st.sampled_from(["; ", ", "]),
+    st.integers(60, 200),
+)
+def test_no_list_is_longer_or_hides_how_many(items: list[str], between: str, limit: int) -> None:
+    written = write_list(items, between=between, limit=limit)
+    assert len(written) <= limit
+    if written != between.join(items):
+        shown, _, left = written.rpartition(f"{between}and ")
+        count = len(items) - int(left.removesuffix(" more").replace(",", ""))
+        assert shown == between.join(items[:count]) or (count == 1 and shown.endswith(" …"))
+
+
+@given(st.text(), st.integers(3, 40))
+def test_no_text_is_longer_than_its_limit(text: str, limit: int) -> None:
+    short = shorten(text, limit)
+    assert len(short) <= limit
+    assert short == text or (short.endswith(" …") and text.startswith(short[:-2]))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from fairlead_operator.rollout.decision.states import (
     reported,
     step_shares,
 )
+from fairlead_operator.text import shorten
 
 SUSPENDED: Final = "the Model is suspended; set spec.suspend to false to go on"
 # Between what a person's answer waits for, and what it answers.
@@ -78,7 +79,7 @@ def hold(observed: Observed, reason: Reason, message: str) -> Decision:
 
 def hold_answered(observed: Observed, answer: Request, why: str) -> Decision:
     """Keep the pause that a person has ended, while something keeps it from going on."""
-    said = f"{answer.action} ({answer.describe()[:200]}) waits: {why[:300]}"
+    said = f"{answer.action} ({shorten(answer.describe(), 200)}) waits: {shorten(why, 300)}"
     return hold(observed, observed.reason, f"{said}{_ANSWERED}{asked_message(observed)}")
 
 
@@ -113,7 +114,9 @@ def hold_invalid(observed: Observed) -> Decision | None:
     """
     if observed.invalid is None or asks(observed):
         return None
-    held = hold(observed, Reason.INVALID_SPEC, f"{observed.invalid[:700]}; {_IN_DOUBT_OF_SPEC}")
+    held = hold(
+        observed, Reason.INVALID_SPEC, f"{shorten(observed.invalid, 700)}; {_IN_DOUBT_OF_SPEC}"
+    )
     return dataclasses.replace(held, phase=Phase.PAUSED, doubtful=True)
 
 

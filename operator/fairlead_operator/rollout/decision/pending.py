@@ -22,6 +22,7 @@ from fairlead_operator.rollout.decision.states import (
     in_seconds,
     no_traffic,
 )
+from fairlead_operator.text import shorten
 
 _REFUSED: Final[Mapping[Resolution, Reason]] = {
     Resolution.MISSING: Reason.VERSION_NOT_FOUND,
@@ -172,7 +173,7 @@ def _decide(
 
 def _unanswered(observed: Observed) -> str:
     again = "it is asked again; if it stays so, look whether it runs"
-    return f"MLflow does not answer: {observed.resolution_message[:500]}; {again}"
+    return f"MLflow does not answer: {shorten(observed.resolution_message, 500)}; {again}"
 
 
 def _starting(observed: Observed) -> str:

@@ -19,6 +19,7 @@ from fairlead_operator.rollout.decision.states import (
     is_finished,
     no_traffic,
 )
+from fairlead_operator.text import write_list
 
 _IF_IT_STAYS: Final = "if it stays so, look whether the cluster has room for them"
 
@@ -42,7 +43,7 @@ def hold_for_pods(observed: Observed, decision: Decision) -> Decision | None:
     lacks = observed.capacity.shortages(growing)
     if not lacks:
         return None
-    short = "; ".join(lacks.values())
+    short = write_list(lacks.values())
     waiting = observed.reason is Reason.WAITING_FOR_REPLICAS
     if observed.phase is Phase.PENDING and waiting and observed.waited > observed.start_deadline:
         return Decision(

@@ -21,6 +21,7 @@ from fairlead_operator.rollout.decision.states import (
     present_shares,
     reported,
 )
+from fairlead_operator.text import shorten
 
 _ENDED: Final = "the rollout has ended; create another Rollout, or pin a version in the Model"
 _GOING_BACK: Final = frozenset({Action.ABORT, Action.SUPERSEDE})
@@ -64,7 +65,7 @@ def _refusal(request: Request, observed: Observed) -> str | None:
     if cause is not None and request.action not in _GOING_BACK:
         return f"the candidate goes back ({cause.reason}: {cause.message})"
     if observed.invalid is not None and request.action in _GOING_ON:
-        return f"{observed.invalid[:700]}; correct that first"
+        return f"{shorten(observed.invalid, 700)}; correct that first"
     return _refusal_in_flight(request, observed)
 
 

@@ -27,6 +27,7 @@ from fairlead_operator.rollout.evidence.scene import Pairing, Scene
 from fairlead_operator.rollout.evidence.trial import LastCount, TrialLook, run_trial
 from fairlead_operator.rollout.statistics.ab_test import Trial
 from fairlead_operator.rollout.statistics.verdict import Judgment
+from fairlead_operator.text import shorten
 
 _TEMPLATE: Final = "AnalysisTemplate"
 _MEASURED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING})
@@ -99,7 +100,7 @@ async def gather_evidence(
     try:
         checks = await _resolve(case, ports.kube)
     except ChecksError as error:
-        problem = str(error)[:1000]
+        problem = shorten(str(error), 1000)
     # At once, so that neither takes the time that Prometheus has for both.
     analyses, trial = await asyncio.gather(
         _analyze(case, checks, problem, ports, settled_at),
@@ -148,8 +149,8 @@ async def find_unreadable(
     if not mistakes:
         return None
     return (
-        f"{mistakes[:800]}; correct it; if it is in the Model itself, `fairlead abort MODEL` "
-        "and `fairlead retry MODEL` begin again with it"
+        f"{shorten(mistakes, 800)}; correct it; if it is in the Model itself, "
+        "`fairlead abort MODEL` and `fairlead retry MODEL` begin again with it"
     )
 
 

@@ -21,6 +21,7 @@ from fairlead_operator.prometheus.counting import Span, Target
 from fairlead_operator.rollout.evidence import queries
 from fairlead_operator.rollout.evidence.scene import Pairing, Scene
 from fairlead_operator.rollout.statistics.verdict import Measurement, Pair
+from fairlead_operator.text import shorten
 
 _BEFORE: Final = timedelta(minutes=5)  # of the stable version, to tell quick from slow
 
@@ -36,7 +37,7 @@ async def measure(check: Check, scene: Scene, *, bound: float | None, ports: Por
             return await _ask_query(check, scene, ports.prometheus)
         return await _ask_builtin(check, check.builtin, scene, bound, ports)
     except (TransientError, ValueError) as error:
-        return Measurement(name=check.name, error=str(error)[:500])
+        return Measurement(name=check.name, error=shorten(str(error), 500))
 
 
 def with_window(measurement: Measurement, check: Check, scene: Scene) -> Measurement:

@@ -22,6 +22,7 @@ from fairlead_operator.rollout.statistics.ab_test import (
     Outcome,
     Trial,
 )
+from fairlead_operator.text import shorten
 
 _NEW: Final = 0.5  # outcomes; a query that extrapolates is never quite still
 _NONE: Final = timedelta(0)
@@ -69,7 +70,7 @@ async def run_trial(look: TrialLook, design: TrialDesign, ports: Ports) -> Trial
     try:
         arms = await _count(design.goal, look, ports)
     except (TransientError, ValueError) as error:
-        message = f"the goal cannot be read, so nothing is decided: {str(error)[:200]}"
+        message = f"the goal cannot be read, so nothing is decided: {shorten(str(error), 200)}"
         return Trial(outcome=Outcome.RUNNING, message=message)
     now = look.pairing.now
     trial = design.judge(

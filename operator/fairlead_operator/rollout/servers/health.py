@@ -13,6 +13,7 @@ from fairlead_contract.cluster import SERVER
 from fairlead_operator.kube.pods import LONGEST_WORDS, containers, find_obstacle, read_last_words
 from fairlead_operator.rollout.decision.capacity import asked_replicas, ready_replicas
 from fairlead_operator.rollout.decision.states import Health
+from fairlead_operator.text import shorten
 
 # The server ends with this code when another try cannot help (docs/contracts.md).
 _EXIT_PERMANENT: Final = 3
@@ -70,14 +71,13 @@ def _failure(pod: Mapping[str, Any]) -> str | None:
             continue
         reason, message = read_last_words(ended)
         if ended.get("exitCode") == _EXIT_PERMANENT:
-            return f"{reason}: {message}"[:LONGEST_WORDS]
+            return shorten(f"{reason}: {message}", LONGEST_WORDS)
         # The count is of the pod's whole life, in which nodes are restarted too.  The kubelet waits
         # only after crashes of late, and forgets them when a container has run for ten minutes.
         crashes = (state.get("waiting") or {}).get("reason") == "CrashLoopBackOff"
         if not crashes or ended.get("exitCode") == _EXIT_UNKNOWN:
             continue
         if reason != "RegistryUnavailable" and container.get("restartCount", 0) >= _CRASHES:
-            return f"crashed {container['restartCount']} times, last {reason}: {message}"[
-                :LONGEST_WORDS
-            ]
+            said = f"crashed {container['restartCount']} times, last {reason}: {message}"
+            return shorten(said, LONGEST_WORDS)
     return None

@@ -13,7 +13,7 @@ from typing import Final
 from fairlead_contract.statistics.sequential import Counts, log_e_fine, log_e_worse
 from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.strategy import AbTest, Bandit
-from fairlead_operator.text import contrast, describe_evidence
+from fairlead_operator.text import contrast, describe_evidence, write_list
 
 _LARGEST: Final = 690.0  # logarithm; status is JSON, which has no infinity
 SILENCE: Final = timedelta(minutes=1)  # without a new outcome, from which on people are told
@@ -95,7 +95,7 @@ def judge_trial(
     leader = ranked[0].version if ranked and ranked[0].counts.total > 0 else None
     standing = Trial(
         outcome=Outcome.RUNNING,
-        message="; ".join(
+        message=write_list(
             [
                 describe_counts(arms),
                 *describe_missing(arms, design, elapsed),
@@ -160,7 +160,7 @@ def describe_counts(arms: Sequence[ArmCounts]) -> str:
         else f"{arm.version}: no samples yet"
         for arm, result in ((arm, to_result(arm)) for arm in arms)
     )
-    return ", ".join(parts)[:300]
+    return write_list(parts, between=", ", limit=300)
 
 
 def describe_missing(
@@ -174,7 +174,8 @@ def describe_missing(
     short = [f"{version} has {count}" for version, count in zip(few, written, strict=True)]
     if not short:
         return []
-    missing = f"too few to decide: {', '.join(short)} of {enough} samples (minSamples)"[:200]
+    named = write_list(short, between=", ", limit=160)
+    missing = f"too few to decide: {named} of {enough} samples (minSamples)"
     # By what has come so far, once there is something to go by.
     at_the_end = min(counts.values()) * (design.max_duration / max(elapsed, SILENCE))
     if elapsed < max(SILENCE, design.max_duration / 10) or at_the_end >= least:
@@ -188,7 +189,7 @@ def describe_silence(arms: Sequence[ArmCounts]) -> list[str]:
     silent = [
         f"of {arm.version} for {to_duration(arm.quiet)}" for arm in arms if arm.quiet >= SILENCE
     ]
-    return [f"no new outcome {', '.join(silent)}"[:200]] if silent else []
+    return [f"no new outcome {write_list(silent, between=', ', limit=200)}"] if silent else []
 
 
 def _nearest(

@@ -26,7 +26,7 @@ from fairlead_operator.rollout.statistics.ab_test import (
     to_counts,
     to_result,
 )
-from fairlead_operator.text import contrast
+from fairlead_operator.text import contrast, write_list
 
 _REACH: Final = 8.0  # standard deviations on each side of a posterior's mean
 _POINTS: Final = 160  # of each posterior
@@ -88,13 +88,12 @@ def _describe(
     missing, silence = describe_missing(arms, design, elapsed), describe_silence(arms)
     percents = [chance * 100 for chance in chances.values()]
     *written, needed = contrast(percents, [design.stop_probability * 100], decimals=1)
-    best = ", ".join(
-        f"{version} {share} %" for version, share in zip(chances, written, strict=True)
-    )
+    shares = (f"{version} {share} %" for version, share in zip(chances, written, strict=True))
+    best = write_list(shares, between=", ", limit=260)
     # A probability from a handful of samples would be read as a result.
-    standing = missing or [f"probability to be the best: {best}; {needed} % needed"[:300]]
+    standing = missing or [f"probability to be the best: {best}; {needed} % needed"]
     still = [f"{silence[0]}, so the shares stay"] if silence else []
-    return "; ".join([describe_counts(arms), *standing, *still])
+    return write_list([describe_counts(arms), *standing, *still])
 
 
 def probabilities_of_best(counts: Sequence[Counts]) -> list[float]:

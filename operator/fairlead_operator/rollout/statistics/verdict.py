@@ -24,7 +24,7 @@ from fairlead_contract.statistics.sequential import (
 )
 from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.phases.rollout import Verdict
-from fairlead_operator.text import contrast, describe_evidence
+from fairlead_operator.text import contrast, describe_evidence, write_list
 
 _SPREAD = 3  # standard deviations of a number of answers that chance explains
 # Worst first: one failed check outweighs any number of unanswered ones.
@@ -140,7 +140,7 @@ def judge(measurement: Measurement, criteria: Criteria, *, failures_before: int)
         value=value,
         samples=samples,
         failures=max((finding.failures for finding in findings), default=0),
-        message=f"{measurement.name}: {'; '.join(finding.message for finding in told)}"[:1000],
+        message=f"{measurement.name}: {write_list(finding.message for finding in told)}",
         dry_run=criteria.dry_run,
         abstains=not deciding,
         bound=measurement.bound,
@@ -162,7 +162,8 @@ def summarize(judgments: Iterable[Judgment]) -> str:
     deciding = [judgment for judgment in judgments if _has_say(judgment)]
     verdict = worst(deciding)
     return (
-        "; ".join(j.message for j in deciding if j.verdict is verdict) or "no check is measured yet"
+        write_list(j.message for j in deciding if j.verdict is verdict)
+        or "no check is measured yet"
     )
 
 

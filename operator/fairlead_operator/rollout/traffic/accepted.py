@@ -14,6 +14,7 @@ from fairlead_contract.cluster import route_name
 from fairlead_operator.api.group import FIELD_MANAGER
 from fairlead_operator.api.phases.rollout import RouteReason
 from fairlead_operator.kube.metadata import preview_name, version_name
+from fairlead_operator.text import shorten
 
 SETTLE: Final = timedelta(seconds=3)
 
@@ -123,7 +124,7 @@ def _problem(name: str, statuses: Sequence[Mapping[str, Any]], generation: int) 
             if condition["status"] != "True":
                 why = f"{condition.get('reason', '')}: {condition.get('message', '')}"
                 message = f"{name} does not carry the route: {kind} is {condition['status']}, {why}"
-                return Routed(reason=RouteReason.REFUSED, message=message[:900])
+                return Routed(reason=RouteReason.REFUSED, message=shorten(message, 900))
     return None
 
 
