@@ -110,9 +110,7 @@ def ready(model: Mapping[str, Any]) -> Mapping[str, Any]:
         pytest.param(constant_target, "TargetConstant", "price_up", id="a constant target"),
         pytest.param(too_few_rows, "TooFewRows", "minRows", id="too few rows"),
         pytest.param(unparsable_time, "TimestampInvalid", "timestamp", id="a time without a date"),
-        pytest.param(
-            no_such_source, "Training", "waiting for postgresql://", id="no source"
-        ),
+        pytest.param(no_such_source, "Training", "waiting for postgresql://", id="no source"),
         pytest.param(no_such_version, "VersionBlocked", "9.9.9", id="no such version"),
     ],
 )
