@@ -6,6 +6,7 @@ the same trouble (ADR 16).
 """
 
 import dataclasses
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -42,6 +43,8 @@ _UID: Final = "metadata.uid"  # field of a cause
 # Told by its message: its reason and field are those of other refusals, too.
 _SEALED: Final = "field is immutable when `immutable` is set"
 # The two refusals that are told by their message alone: both are an InternalError without a field.
+# What another made in an object's place can have fields that no later write changes.
+_FIXED: Final = re.compile(r"field is immutable|cannot change roleRef|may not change once set")
 _UNDECLARED: Final = "field not declared in schema"
 _WEBHOOK: Final = "failed calling webhook"
 _RETRIABLE: Final = frozenset({408, 410, 425, 429, 500, 502, 503, 504})
@@ -323,7 +326,8 @@ def _refusal(
             text,
             retry_after=float(after) if after.isdigit() else None,
         )
-    return ClusterRefusalError(text)
+    way_out = "; delete the object, and it is made again" * bool(_FIXED.search(text))
+    return ClusterRefusalError(text + way_out)
 
 
 def _read_status(answer: bytes) -> Mapping[str, Any] | None:

@@ -1,6 +1,8 @@
 """The client on a real API server: the port's promises, and what only a server can refuse."""
 
 import asyncio
+import copy
+import dataclasses
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -302,6 +304,36 @@ async def test_a_manifest_that_breaks_a_rule_is_refused_for_good(
 
     with pytest.raises(ClusterRefusalError, match=r"spec\.version"):
         await kube.apply(rollout)
+
+
+# In the place of what we made, with our labels and another value of what never changes again.
+_REPLACED: dict[str, tuple[str, Any]] = {
+    "Deployment": ("selector", {"matchLabels": {"app": "theirs"}}),
+    "Service": ("clusterIP", "None"),
+    "RoleBinding": (
+        "roleRef",
+        {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", _REPLACED)
+async def test_what_was_replaced_by_what_cannot_change_is_told_with_the_way_out(
+    kube: KubeClient, namespace: str, kind: str
+) -> None:
+    owner = dataclasses.replace(_OWNER, namespace=namespace)
+    gateway = build_gateway(namespace, images=SETTINGS.images, replicas=1)
+    made = (*gateway, build_address(owner))
+    ours = next(manifest for manifest in made if manifest["kind"] == kind)
+    field, value = _REPLACED[kind]
+    theirs = copy.deepcopy(ours)
+    (theirs if kind == "RoleBinding" else theirs["spec"])[field] = value
+    if kind == "Deployment":
+        theirs["spec"]["template"]["metadata"]["labels"] = value["matchLabels"]
+    await kube.create(theirs)
+
+    with pytest.raises(ClusterRefusalError, match="delete the object, and it is made again"):
+        await kube.apply(ours)
 
 
 async def test_apply_into_a_namespace_that_is_gone_is_told_apart(kube: KubeClient) -> None:

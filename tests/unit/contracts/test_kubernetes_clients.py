@@ -271,6 +271,23 @@ async def test_the_words_of_a_refusal_decide_nothing_where_a_field_does(
     assert type(await refused(tmp_path, "Job", (status, message, details))) is error
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        'Deployment.apps "a" is invalid: spec.selector: Invalid value: {}: field is immutable',
+        'RoleBinding "a" is invalid: roleRef: Invalid value: {}: cannot change roleRef',
+        'Service "a" is invalid: spec.clusterIPs[0]: Invalid value: []: may not change once set',
+    ],
+)
+async def test_of_what_cannot_be_changed_any_more_the_way_out_is_told(
+    tmp_path: Path, said: str
+) -> None:
+    error = await refused(tmp_path, "Service", (422, said, of_kind("x")))
+
+    assert type(error) is ClusterRefusalError
+    assert str(error).endswith(f"{said}; delete the object, and it is made again")
+
+
 async def refused(tmp_path: Path, kind: str, answer: Answer) -> Exception:
     """Apply an object to a server that refuses it so."""
     status, message, details = answer

@@ -61,8 +61,12 @@ def test_longest_message_of_a_status() -> None:
             ["red", "green", "blue", "brown!"], "red; green; and 2 more", id="the last does not"
         ),
         pytest.param(["r"] * 1500, "r; r; r; and 1,497 more", id="very many"),
-        pytest.param(["a much longer item than fits"], "a much longer item …", id="the first alone"),
-        pytest.param(["a much longer item", "another"], "a much …; and 1 more", id="the first of two"),
+        pytest.param(
+            ["a much longer item than fits"], "a much longer item …", id="the first alone"
+        ),
+        pytest.param(
+            ["a much longer item", "another"], "a much …; and 1 more", id="the first of two"
+        ),
     ],
 )
 def test_list_of_whole_items(items: list[str], written: str) -> None:
