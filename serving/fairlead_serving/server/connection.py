@@ -14,6 +14,7 @@ from fairlead_serving.server.incoming import WHOLE
 
 MAX_HEAD_BYTES = 64 * 1024  # of one request; Envoy's own limit is 60 KiB
 _HEAD_SECONDS = 30.0  # between two looks at a connection
+_LARGE_BYTES = 32 * 1024  # of what came at once: more is behind it
 _SHORT_BYTES = 64 * 1024  # what is quicker copied than written by itself
 
 
@@ -40,6 +41,18 @@ class BoundedConnection(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response("The request line and headers are longer than 64 KiB.")
+        if len(data) > _LARGE_BYTES and self._is_read:
+            # uvloop reads megabytes, if they are there, before it turns to other connections.
+            self.transport.pause_reading()
+            self.loop.call_soon(self._read_on)
+
+    @property
+    def _is_read(self) -> bool:
+        return not (self.flow.read_paused or self.transport.is_closing())
+
+    def _read_on(self) -> None:
+        if self._is_read:
+            self.transport.resume_reading()
 
     def on_message_begin(self) -> Any:
         super().on_message_begin()

@@ -25,7 +25,7 @@ MAX_ANSWER_VALUES = 250_000  # some 5 MB of JSON, which are written while nobody
 _TEXT_BYTES, _PLAIN_BYTES = 1024, 64  # of a value, with the white space around it
 _LETTERS = 20  # of a string in an answer that are as long as a number
 _SPARE = 8  # objects of a body, and values of a row: what is wrong with them is said by name
-SLICE_BYTES = 256 * 1024  # a few milliseconds' work for the parser
+SLICE_BYTES = 64 * 1024  # a millisecond or two of work
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'{}[],"'))
 _STEPS = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 

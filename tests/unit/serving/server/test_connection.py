@@ -22,6 +22,7 @@ class FakeTransport(asyncio.Transport):
         self.written = b""
         self.writes = 0
         self._is_closing = False
+        self.is_read = True
 
     def write(self, data: Any) -> None:
         self.written += data
@@ -34,13 +35,25 @@ class FakeTransport(asyncio.Transport):
         return self._is_closing
 
     def pause_reading(self) -> None:
-        """Do nothing: a test sends what it likes."""
+        """Note it: a test sends what it likes all the same."""
+        self.is_read = False
 
     def resume_reading(self) -> None:
-        """Do nothing, as above."""
+        self.is_read = True
+
+
+MAY_TAKE = asyncio.Event()
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
+    if scope["path"] == "/refused":
+        await send(
+            {"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]}
+        )
+        await send({"type": "http.response.body", "body": b""})
+        return
+    if scope["path"] == "/slow":
+        await MAY_TAKE.wait()
     is_whole = Incoming.of(scope, receive).is_whole
     while (await receive()).get("more_body"):
         pass
@@ -68,6 +81,55 @@ async def connection(transport: FakeTransport) -> AsyncIterator[BoundedConnectio
 async def settle() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+REFUSED = b"POST /refused HTTP/1.1\r\nhost: x\r\ncontent-length: 9999999\r\n\r\n"
+
+
+async def test_a_body_that_nobody_reads_is_taken_in_turns_with_other_connections(
+    connection: BoundedConnection, transport: FakeTransport
+) -> None:
+    connection.data_received(REFUSED)
+    await settle()
+    assert transport.written.startswith(b"HTTP/1.1 413 ")
+
+    connection.data_received(bytes(64 * 1024))
+    assert not transport.is_read
+
+    await settle()
+    assert transport.is_read
+
+    connection.data_received(b"a little")
+    assert transport.is_read
+
+
+async def test_a_body_that_is_waited_for_is_read_on_by_whom_it_is_for(
+    connection: BoundedConnection, transport: FakeTransport
+) -> None:
+    MAY_TAKE.clear()
+    connection.data_received(
+        HEAD.replace(b"3", b"9999999").replace(b"/predict", b"/slow") + b"\r\n"
+    )
+    await settle()
+
+    connection.data_received(bytes(80 * 1024))
+    await settle()
+    assert not transport.is_read
+
+    MAY_TAKE.set()
+    await settle()
+    assert transport.is_read
+
+
+async def test_a_connection_that_is_closed_is_not_read_on(
+    connection: BoundedConnection, transport: FakeTransport
+) -> None:
+    connection.data_received(REFUSED)
+    await settle()
+    connection.data_received(bytes(64 * 1024))
+    transport.close()
+    await settle()
+    assert not transport.is_read
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """How the process ends when it cannot serve."""
 
 import json
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,3 +36,12 @@ def test_a_log_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
 def test_sigterm_during_the_start_ends_the_process() -> None:
     with pytest.raises(SystemExit, match="143"):
         server._stop(15, None)
+
+
+def test_what_reads_large_bodies_lets_the_event_loop_go_first() -> None:
+    here = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    with ThreadPoolExecutor(max_workers=1, initializer=server._step_back) as pool:
+        there = pool.submit(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    assert there.result() > here
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == here
