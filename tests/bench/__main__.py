@@ -21,6 +21,7 @@ from bench import (
     bad_canary,
     crash,
     evidence,
+    gate,
     guard,
     hostile,
     many_models,
@@ -44,9 +45,11 @@ from images.commands import BuildError
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _REPORT = _REPOSITORY / "build" / "bench.json"
 _DOCUMENT = _REPOSITORY / "docs" / "benchmarks.md"
-_DOCUMENTS = dict.fromkeys(  # of the others
-    (evidence.NAME, trials.NAME), _REPOSITORY / "docs" / "evidence.md"
-)
+_DOCUMENTS = {  # of the others
+    evidence.NAME: _REPOSITORY / "docs" / "evidence.md",
+    trials.NAME: _REPOSITORY / "docs" / "evidence.md",
+    gate.NAME: _REPOSITORY / "docs" / "data.md",
+}
 _INTERRUPTED = 130
 
 _LOCAL = {
@@ -54,6 +57,7 @@ _LOCAL = {
     for each in (
         evidence,
         trials,
+        gate,
         single_row,
         serving,
         hostile,
@@ -112,7 +116,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--write",
         action="store_true",
-        help="write the tables into docs/benchmarks.md and docs/evidence.md",
+        help="write the tables into docs/benchmarks.md, docs/evidence.md and docs/data.md",
     )
     parser.add_argument(
         "--runs",

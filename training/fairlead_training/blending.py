@@ -11,10 +11,11 @@ from typing import Final
 import numpy as np
 
 from fairlead_training.config import Task
-from fairlead_training.evaluate import Estimate, compare
+from fairlead_training.evaluate import Estimate, Units, compare
 from fairlead_training.metrics import Floats, compute, greater_is_better
 
 _ROUNDS: Final = 20
+_DIGITS: Final = 10  # of a value that tell one mix from another
 _MOST_MEMBERS: Final = 5  # each of them costs a fit, and time in every answer
 _MOST_ROWS: Final = 20_000  # that weights are chosen on
 
@@ -35,7 +36,13 @@ class Blending:
 
 
 def blend(
-    answers: Sequence[ByFold], targets: ByFold, task: Task, metric: str, *, seed: int
+    answers: Sequence[ByFold],
+    targets: ByFold,
+    task: Task,
+    metric: str,
+    *,
+    seed: int,
+    units: Units = None,
 ) -> Blending:
     """Weigh models, and tell what that gains over the first.
 
@@ -45,6 +52,7 @@ def blend(
     Args:
         answers: of each model, the best first.
         targets: of two folds or more.
+        units: of all their rows.
     """
     mixed = []
     for fold in range(len(targets)):
@@ -63,6 +71,7 @@ def blend(
         candidate=np.concatenate(mixed),
         champion=np.concatenate(answers[0]),
         seed=seed,
+        units=units,
     )
     return Blending(
         weights=choose_weights(answers, targets, task, metric), gain=comparison.difference
@@ -88,7 +97,8 @@ def choose_weights(
             sign * compute(task, metric, target, mix([model[at] for model in answers], weights))
             for at, target in enumerate(targets)
         ]
-        return float(np.mean(reached))
+        # What processors round differently is the same, and the better trial keeps its weight.
+        return float(f"{np.mean(reached):.{_DIGITS}g}")
 
     counts = best = [0] * len(answers)
     reached = -np.inf

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 
 from fairlead_training.blending import Blending, blend
 from fairlead_training.config import TrainingConfig
+from fairlead_training.evaluate import Units
 from fairlead_training.learners.ensemble import Ensemble, Member
 from fairlead_training.learners.protocol import Learner, OutOfTimeError, PreparedFold
 from fairlead_training.metrics import Floats
@@ -36,11 +37,14 @@ def combine(
     learners: Sequence[Learner],
     folds: Callable[[Learner], Sequence[PreparedFold]],
     config: TrainingConfig,
+    *,
+    units: Units = None,
 ) -> Combination:
     """Try the best trials together, each as it answered in the folds.
 
     Args:
         ranked: the trials that completed, the best first.
+        units: of the rows that the folds validate on.
     """
     deadline = time.monotonic() + _PATIENCE
     tried: list[FrozenTrial] = []
@@ -63,7 +67,14 @@ def combine(
         answers.append(answered)
     if not tried or tried[0] is not ranked[0]:
         return Combination(said="not tried, as there was no time", ensemble=None)
-    found = blend(answers, targets, config.task, config.search.metric, seed=config.search.seed)
+    found = blend(
+        answers,
+        targets,
+        config.task,
+        config.search.metric,
+        seed=config.search.seed,
+        units=units,
+    )
     members = {
         trial.number: Member(
             learner=choice.learner,

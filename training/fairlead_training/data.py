@@ -66,6 +66,11 @@ class Table:
         return len(self.target)
 
     @property
+    def units(self) -> npt.NDArray[np.int64] | None:
+        """Of each row without a time, the number of what it is drawn with; None with times."""
+        return None if self.by_time else self.times
+
+    @property
     def is_plain(self) -> bool:
         """Tell whether learners can be given the columns as they are, by their own names."""
         return PLAIN.issuperset(self.types.values())

@@ -181,7 +181,7 @@ class _Finishing:
 
     def _combine(self, ranked: Sequence[FrozenTrial], parts: Split) -> Combination:
         folds = Folds(parts, self._setting(parts))
-        return combine(ranked, self._learners, folds, self._config)
+        return combine(ranked, self._learners, folds, self._config, units=parts.validated)
 
     def _plan(self, trial: FrozenTrial) -> Plan:
         choice = read_choice(trial.params, self._learners)
@@ -231,6 +231,7 @@ class _Finishing:
             score=score,
             rival=rival,
             seed=config.search.seed,
+            units=parts.holdout.units,
             naive=forecast_naively(parts, config.task),
         )
         scored = Scored(
@@ -242,6 +243,7 @@ class _Finishing:
             rival=rival,
             parts=self._parts,
             seed=config.search.seed,
+            units=parts.holdout.units,
         )
         return Fitted(
             plan=plan,

@@ -16,7 +16,15 @@ import pandas as pd
 from fairlead_contract.gates import Gate
 from fairlead_training.columns import read_numbers
 from fairlead_training.config import GatesConfig, PartsConfig, Task
-from fairlead_training.evaluate import Estimate, Rival, answer_trivially, compare, estimate
+from fairlead_training.evaluate import (
+    Estimate,
+    Rival,
+    Units,
+    answer_trivially,
+    compare,
+    estimate,
+    latest,
+)
 from fairlead_training.fairness import calibration_error, demographic_parity, equalized_odds
 from fairlead_training.metrics import Floats, Metric
 
@@ -59,6 +67,7 @@ class Scored:
     rival: Rival | None
     parts: Mapping[str, Parts]  # by their column
     seed: int
+    units: Units = None
 
 
 def read_parts(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, Parts]:
@@ -114,12 +123,15 @@ def _measure_baseline(scored: Scored) -> Measured:
         candidate=scored.score,
         champion=always,
         seed=scored.seed,
+        units=scored.units,
     ).difference
     return Measured(gate=Gate.BASELINE, estimate=gain, rows=len(scored.target))
 
 
 def _measure_calibration(scored: Scored) -> Measured:
-    (error,) = estimate([calibration_error], scored.target, scored.score, seed=scored.seed)
+    (error,) = estimate(
+        [calibration_error], scored.target, scored.score, seed=scored.seed, units=scored.units
+    )
     return Measured(gate=Gate.CALIBRATION, estimate=error, rows=len(scored.target))
 
 
@@ -137,7 +149,10 @@ def _measure_groups(gate: Gate, column: str, asked: PartsConfig, scored: Scored)
     kept = np.isin(parts, large)
     groups = np.searchsorted(np.array(sorted(large)), parts[kept].astype(str))
     function = _FAIRNESS[gate](groups)
-    (gap,) = estimate([function], scored.target[kept], scored.score[kept], seed=scored.seed)
+    units = None if scored.units is None else scored.units[kept]
+    (gap,) = estimate(
+        [function], scored.target[kept], scored.score[kept], seed=scored.seed, units=units
+    )
     found = dataclasses.replace(found, rows=int(kept.sum()))
     if np.isnan(gap.value):
         return dataclasses.replace(found, missing="a group has only positive rows, or none")
@@ -167,6 +182,7 @@ def _compare_parts(
 ) -> Iterator[Measured]:
     assert rival.score is not None  # noqa: S101  the caller has looked
     target, score = scored.target[-rival.rows :], scored.score[-rival.rows :]
+    units = latest(scored.units, rival.rows)
     for name in names:
         kept = parts == name
         gain = compare(
@@ -176,6 +192,7 @@ def _compare_parts(
             candidate=score[kept],
             champion=rival.score[kept],
             seed=scored.seed,
+            units=None if units is None else units[kept],
         ).difference
         one = Measured(gate=Gate.SLICES, column=column, of=name, rows=int(kept.sum()))
         if np.isnan([gain.value, gain.low, gain.high]).any():

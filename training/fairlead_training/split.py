@@ -54,6 +54,14 @@ class Split:
     classes: int  # distinct values of the target in all rows
     folds: tuple[Fold, ...]  # positions within ``search``, earliest first
 
+    @property
+    def validated(self) -> npt.NDArray[np.int64] | None:
+        """Of the rows that the folds validate on, ``Table.units``."""
+        units = self.search.units
+        if units is None:
+            return None
+        return np.concatenate([units[fold.cut : fold.end] for fold in self.folds])
+
 
 def split(table: Table, validation: ValidationConfig) -> Split:
     """Cut off the hold-out and plan the folds: with times an expanding window over the rest.

@@ -4,6 +4,7 @@ import pytest
 
 from bench import (
     alert_reaction,
+    gate,
     guard,
     hostile,
     many_models,
@@ -264,3 +265,18 @@ def test_one_kind_of_bodies_that_keeps_callers_waiting_misses_the_goal() -> None
     assert [row[3:] for row in result.rows] == [("2.8", "9"), ("3.2", "4")]
     assert [goal.is_met for goal in result.goals] == [False]
     assert hostile.to_result({"NaN": measured["NaN"]}).goals[0].is_met
+
+
+@pytest.mark.parametrize(
+    ("worst", "is_met"),
+    [pytest.param(0.025, True, id="as declared"), pytest.param(0.06, False, id="too many")],
+)
+def test_the_gates_table_says_whether_the_interval_keeps_what_it_declares(
+    worst: float, is_met: bool
+) -> None:
+    rates = {("in time", 1_000): {"roc_auc": 0.01, "log_loss": 0.0, "rmse": worst, "mae": 0.02}}
+
+    result = gate.to_result(rates)
+
+    assert result.rows == (("in time", "1,000", "1.0%", "0.0%", f"{worst:.1%}", "2.0%"),)
+    assert [goal.is_met for goal in result.goals] == [is_met]

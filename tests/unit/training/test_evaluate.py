@@ -3,10 +3,12 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.gate import pass_rate
 from fairlead_training.config import Task
 from fairlead_training.evaluate import (
     Estimate,
@@ -15,7 +17,9 @@ from fairlead_training.evaluate import (
     draw_counts,
     evaluate,
     find_doubts,
+    find_tail,
     judge,
+    measure_block,
     score_trivially,
 )
 from fairlead_training.metrics import METRICS, Floats, compute, greater_is_better
@@ -171,6 +175,78 @@ def test_each_replicate_draws_as_many_rows_as_there_are(
 
     assert counts.shape == (replicates, rows)
     assert (counts.sum(axis=1) == rows).all()
+
+
+@RELAXED
+@given(seeds, st.integers(1, 60), st.integers(1, 9))
+def test_what_was_drawn_together_for_the_hold_out_is_drawn_together(
+    seed: int, rows: int, groups: int
+) -> None:
+    units = np.random.default_rng(seed).integers(groups, size=rows)
+
+    counts = draw_counts(rows, 20, np.random.default_rng(seed), units=units)
+
+    for group in np.unique(units):
+        of_group = counts[:, units == group]
+        assert (of_group == of_group[:, :1]).all()
+    firsts = np.unique(units, return_index=True)[1]
+    assert (counts[:, firsts].sum(axis=1) == len(firsts)).all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "block"), [(1, 1), (2, 2), (50, 9), (200, 18), (1_000, 41), (10_000, 130)]
+)
+def test_neighbors_in_time_are_drawn_together(rows: int, block: int) -> None:
+    assert measure_block(rows) == block
+
+
+@pytest.mark.parametrize(
+    ("blocks", "tail"),
+    [
+        pytest.param(1, 0.0, id="of one draw nothing is known"),
+        pytest.param(5, 0.00095, id="few: Student's with four degrees of freedom"),
+        pytest.param(30, 0.0188, id="more"),
+        pytest.param(1e6, 0.025, id="many: as for a normal one"),
+    ],
+)
+def test_few_blocks_widen_the_interval(blocks: float, tail: float) -> None:
+    assert find_tail(blocks) == pytest.approx(tail, rel=0.02)
+
+
+def test_rows_without_times_are_compared_row_by_row_where_each_was_drawn_alone() -> None:
+    """By DeLong, whatever the seed; where groups were drawn, by the bootstrap."""
+    target, ours = binary(3)
+    theirs = np.random.default_rng(4).permutation(ours)
+    alone, paired = np.arange(len(target)), np.arange(len(target)) // 2
+
+    def gain(units: npt.NDArray[np.int64], seed: int) -> Estimate:
+        return compare(
+            Task.BINARY, "roc_auc", target, candidate=ours, champion=theirs, seed=seed, units=units
+        ).difference
+
+    assert gain(alone, 1) == gain(alone, 2)
+    assert gain(paired, 1) != gain(paired, 2)
+    assert gain(alone, 1).value == pytest.approx(gain(paired, 1).value)
+
+
+def test_the_interval_of_groups_is_that_of_their_number_not_of_their_rows() -> None:
+    random = np.random.default_rng(5)
+    groups, each = 40, 25
+    error = np.repeat(random.normal(size=groups), each)
+    target = random.normal(size=groups * each)
+    units = np.repeat(np.arange(groups), each)
+
+    def width(units: npt.NDArray[np.int64]) -> float:
+        found = evaluate(Task.REGRESSION, "mae", target, target + error, seed=7, units=units)["mae"]
+        return found.high - found.low
+
+    assert width(units) > 3 * width(np.arange(groups * each))
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "mae"])
+def test_errors_that_last_do_not_pass_for_evidence(metric: str) -> None:
+    """Of 200 candidates that are truly no better; 2.5 % is what an interval of 95 % declares."""
+    assert pass_rate(metric, 200, 0.9, replays=200) <= 0.05
 
 
 @RELAXED
