@@ -8,6 +8,7 @@ class Gate(StrEnum):
 
     BASELINE = "baseline"  # better than always giving the same answer
     SLICES = "slices"  # not worse than the champion in any part of the rows
+    METRICS = "metrics"  # nor in another metric than that of the search
     DEMOGRAPHIC_PARITY = "demographicParity"  # groups are as often told to be positive
     EQUALIZED_ODDS = "equalizedOdds"  # and so are those that are, and those that are not
     CALIBRATION = "calibration"  # probabilities are how often it is right

@@ -1,7 +1,18 @@
-"""Names of metrics that hold a number: the operator writes them, the trainer reads them."""
+"""Names of metrics, which the operator writes and the trainer reads."""
 
+from collections.abc import Mapping
 from typing import Final
 
+# By task, what is computed of every version, whatever its search is by.
+METRICS: Final[Mapping[str, tuple[str, ...]]] = {
+    "binary-classification": (
+        "roc_auc", "pr_auc", "log_loss", "accuracy", "precision", "recall", "f1", "brier",
+    ),
+    "multiclass-classification": (
+        "log_loss", "accuracy", "f1_macro", "precision_macro", "recall_macro", "brier",
+    ),
+    "regression": ("rmse", "mae", "r2", "mape"),
+}  # fmt: skip
 _PINBALL: Final = "pinball_"
 
 

@@ -24,7 +24,7 @@ from fairlead_contract.hosts import (
     parse_hosts,
     parse_proxy,
 )
-from fairlead_contract.metric import read_quantile
+from fairlead_contract.metric import METRICS, read_quantile
 from fairlead_contract.mlflow import Access, InvalidAccessError, read_access
 from fairlead_contract.search import study_name
 from fairlead_training.failure import Reason, TrainingFailure
@@ -182,6 +182,7 @@ class GatesConfig:
 
     baseline: bool = False
     slices: PartsConfig | None = None
+    metrics: tuple[str, ...] = ()  # beside that of the search
     fairness: PartsConfig | None = None
     measures: tuple[Gate, ...] = ()  # of fairness
     calibration: bool = False
@@ -557,10 +558,15 @@ def _parse_gates(gates: "_Section | None", task: Task) -> GatesConfig:
         raise _invalid(f"config.gates.fairness is only for {Task.BINARY}")
     if calibration and task is Task.REGRESSION:
         raise _invalid(f"config.gates.calibration is not for {Task.REGRESSION}")
+    metrics = gates.texts("metrics") if gates.get("metrics") else ()
+    for metric in metrics:
+        if metric not in METRICS[task]:
+            raise _invalid(f"config.gates.metrics names {metric}, which {task} has not")
     measured = (Gate.DEMOGRAPHIC_PARITY, Gate.EQUALIZED_ODDS)
     return GatesConfig(
         baseline=gates.get("baseline") is True,
         slices=None if slices is None else _parse_parts(slices),
+        metrics=metrics,
         fairness=None if fairness is None else _parse_parts(fairness),
         measures=()
         if fairness is None

@@ -47,6 +47,7 @@ class Measured:
 
     gate: Gate
     column: str = ""  # by which it parts the rows
+    metric: str = ""  # that it is about, where it was named
     of: str = ""  # the part that the number is about, where it is about one
     estimate: Estimate | None = None
     rows: int = 0
@@ -106,6 +107,7 @@ def measure(asked: GatesConfig, scored: Scored) -> tuple[Measured, ...]:
         found.append(_measure_baseline(scored))
     if asked.slices is not None:
         found += [_measure_slices(column, asked.slices, scored) for column in asked.slices.columns]
+    found += [_measure_metric(name, scored) for name in asked.metrics]
     for gate, groups in ((gate, asked.fairness) for gate in _FAIRNESS):
         if groups is not None and gate in asked.measures:
             found += [_measure_groups(gate, column, groups, scored) for column in groups.columns]
@@ -126,6 +128,31 @@ def _measure_baseline(scored: Scored) -> Measured:
         units=scored.units,
     ).difference
     return Measured(gate=Gate.BASELINE, estimate=gain, rows=len(scored.target))
+
+
+def _measure_metric(name: str, scored: Scored) -> Measured:
+    """Compare candidate and champion by another metric than that of the search."""
+    found = Measured(gate=Gate.METRICS, metric=name)
+    rival = scored.rival
+    if rival is None or rival.score is None:
+        return dataclasses.replace(found, missing=_say_unscored(rival))
+    gain = compare(
+        scored.task,
+        name,
+        scored.target[-rival.rows :],
+        candidate=scored.score[-rival.rows :],
+        champion=rival.score,
+        seed=scored.seed,
+        units=latest(scored.units, rival.rows),
+    ).difference
+    found = dataclasses.replace(found, rows=rival.rows)
+    if np.isnan([gain.value, gain.low, gain.high]).any():
+        return dataclasses.replace(found, missing=f"{name} says nothing of these rows")
+    return dataclasses.replace(found, estimate=gain)
+
+
+def _say_unscored(rival: Rival | None) -> str:
+    return "there is no version in charge" if rival is None else "the champion was not scored"
 
 
 def _measure_calibration(scored: Scored) -> Measured:
@@ -163,8 +190,7 @@ def _measure_slices(column: str, asked: PartsConfig, scored: Scored) -> Measured
     """Compare candidate and champion in each part of a column, and tell the worst."""
     rival = scored.rival
     if rival is None or rival.score is None:
-        why = "there is no version in charge" if rival is None else "the champion was not scored"
-        return Measured(gate=Gate.SLICES, column=column, missing=why)
+        return Measured(gate=Gate.SLICES, column=column, missing=_say_unscored(rival))
     parts = scored.parts[column][-rival.rows :]
     sizes = _sizes(parts)
     large = [name for name, size in sizes.items() if size >= asked.min_rows]

@@ -75,7 +75,7 @@ def _verdict(result: Mapping[str, Any]) -> dict[str, str]:
 def _gates(gates: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Say what was measured for the gates; the operator says what passed."""
     return {
-        " ".join(filter(None, (row["gate"], row.get("column")))): "; ".join(
+        " ".join(filter(None, (row["gate"], row.get("column"), row.get("metric")))): "; ".join(
             filter(
                 None,
                 (

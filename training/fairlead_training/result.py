@@ -199,6 +199,7 @@ def _gate(measured: Measured) -> dict[str, Any]:
     told = {
         "gate": str(measured.gate),
         "column": measured.column,
+        "metric": measured.metric,
         "of": measured.of,
         **(_estimate(found) if found is not None else {}),
         "rows": measured.rows,

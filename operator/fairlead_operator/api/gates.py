@@ -9,11 +9,16 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from fairlead_contract.metric import METRICS
 from fairlead_operator.api.base import Column, Message, Rule, Spec, Status, above
 
 MOST_COLUMNS: Final = 4  # of one gate
 COLUMN_CHARACTERS: Final = 80  # of their names together: the trainer's result has little room
+MOST_METRICS: Final = 4
 MOST_RESULTS: Final = 20
+MetricName = StrEnum(  # type: ignore[misc]  # the table says which there are
+    "MetricName", {name: name for names in METRICS.values() for name in names}
+)
 
 _Columns = Annotated[
     tuple[Column, ...],
@@ -58,6 +63,28 @@ class SlicesGate(Spec):
         ),
     ]
     min_rows: _MinRows
+
+
+class MetricGate(Spec):
+    """In one more metric a version must not be worse than the champion."""
+
+    name: Annotated[
+        MetricName,
+        Field(
+            description="Metric of the task beside training.search.metric, for example recall.",
+        ),
+    ]
+    max_loss: Annotated[
+        float,
+        above(0.0),
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="Largest loss against the champion that is tolerated, in the unit of the "
+            "metric, for example 0.02: the lower end of the gain's 95 % interval must be above "
+            "its negative.",
+        ),
+    ]
 
 
 class FairnessGate(Spec):
@@ -131,6 +158,20 @@ class GatesSpec(Spec):
             "champion and passes.",
         ),
     ]
+    metrics: Annotated[
+        tuple[MetricGate, ...],
+        Field(
+            default=(),
+            max_length=MOST_METRICS,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+            description="Further metrics in which a version must not be worse than the champion, "
+            "for example [{name: recall, maxLoss: 0.02}]; that of the search decides what is "
+            "better. A first version has no champion and passes.",
+        ),
+    ]
     fairness: Annotated[
         FairnessGate | None,
         Field(
@@ -164,7 +205,8 @@ class GateResult(Status):
         str,
         Field(
             max_length=32,
-            description="Gate: baseline, slices, demographicParity, equalizedOdds or calibration.",
+            description="Gate: baseline, slices, metrics, demographicParity, equalizedOdds or "
+            "calibration.",
         ),
     ]
     column: Annotated[
@@ -172,6 +214,9 @@ class GateResult(Status):
         Field(
             default="", max_length=128, description="Column by which it parts the rows, if it does."
         ),
+    ]
+    metric: Annotated[
+        str, Field(default="", max_length=32, description="Metric that it is about, of metrics.")
     ]
     outcome: Annotated[
         GateOutcome,

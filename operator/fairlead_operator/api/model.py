@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from fairlead_contract.metric import name_pinball
+from fairlead_contract.metric import METRICS, name_pinball
 from fairlead_operator.api.base import (
     Digest,
     Message,
@@ -128,6 +128,18 @@ class ModelSpec(Spec):
             "promotion.gates.calibration is about probabilities, which task: regression has none "
             "of; remove it",
             ".promotion.gates.calibration",
+        ),
+        *(
+            Rule(
+                "!has(self.promotion) || !has(self.promotion.gates) || "
+                "!has(self.promotion.gates.metrics) || "
+                f"self.task != '{task}' || self.promotion.gates.metrics.all(m, m.name in "
+                f"{list(names)})",
+                f"promotion.gates.metrics names one that task: {task} has not; it has "
+                f"{', '.join(names)}",
+                ".promotion.gates.metrics",
+            )
+            for task, names in METRICS.items()
         ),
         Rule(
             "!has(self.versionDigest) || has(self.version)",

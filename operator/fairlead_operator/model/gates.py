@@ -25,6 +25,7 @@ class GateDemand:
     gate: Gate
     bound: float
     column: str = ""  # by which it parts the rows
+    metric: str = ""  # that it is about, where it names one
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class GateNumbers:
 
     gate: str
     column: str = ""
+    metric: str = ""
     of: str = ""  # the part that they are about
     value: float | None = None
     low: float | None = None
@@ -63,6 +65,12 @@ _KINDS: Final[Mapping[Gate, _Kind]] = {
         at_least=True,
         of_champion=True,
     ),
+    Gate.METRICS: _Kind(
+        reason=GateReason.WORSE_IN_A_METRIC,
+        words="gain over the version in charge",
+        at_least=True,
+        of_champion=True,
+    ),
     Gate.DEMOGRAPHIC_PARITY: _Kind(
         reason=GateReason.GROUPS_TREATED_APART,
         words="demographic parity difference",
@@ -80,7 +88,7 @@ _KINDS: Final[Mapping[Gate, _Kind]] = {
 
 
 def list_demands(gates: GatesSpec) -> tuple[GateDemand, ...]:
-    """Return what the Model asks, one row for each gate and column."""
+    """Return what the Model asks, one row for each gate and column or metric."""
     demands: list[GateDemand] = []
     slices, fairness = gates.slices, gates.fairness
     if gates.baseline:
@@ -90,6 +98,10 @@ def list_demands(gates: GatesSpec) -> tuple[GateDemand, ...]:
             GateDemand(gate=Gate.SLICES, bound=-slices.max_loss, column=column)
             for column in slices.columns
         ]
+    demands += [
+        GateDemand(gate=Gate.METRICS, bound=-each.max_loss, metric=each.name)
+        for each in gates.metrics
+    ]
     if fairness is not None:
         bounds = (
             (Gate.DEMOGRAPHIC_PARITY, fairness.demographic_parity),
@@ -134,21 +146,26 @@ def find_reason(results: Sequence[GateResult]) -> tuple[GateReason, str] | None:
     reason = GateReason.GATE_NOT_MEASURED
     if first.value is not None:
         reason = _KINDS[Gate(first.gate)].reason
-    others = [" by ".join(filter(None, (each.gate, each.column))) for each in failed[1:]]
+    others = [
+        " by ".join(filter(None, (each.gate, each.column or each.metric))) for each in failed[1:]
+    ]
     more = f"; nor does it pass {write_list(others, between=', ', limit=300)}" if others else ""
     return reason, f"{first.message}{more}"
 
 
 def _find(measured: Sequence[GateNumbers], demand: GateDemand) -> GateNumbers | None:
-    wanted = (demand.gate, demand.column)
-    return next((each for each in measured if (each.gate, each.column) == wanted), None)
+    wanted = (demand.gate, demand.column, demand.metric)
+    return next(
+        (each for each in measured if (each.gate, each.column, each.metric) == wanted), None
+    )
 
 
 def _judge(
     demand: GateDemand, numbers: GateNumbers | None, *, stable: str | None, champion: str | None
 ) -> GateResult:
     kind = _KINDS[demand.gate]
-    where = f" by {demand.column}" if demand.column else ""
+    by = demand.column or demand.metric
+    where = f" by {by}" if by else ""
     if kind.of_champion and stable is None:
         message = f"{demand.gate}{where}: no version is in charge to compare with"
         return _result(demand, GateOutcome.NOT_ASKED, message)
@@ -195,6 +212,8 @@ def _say(demand: GateDemand, kind: _Kind, numbers: GateNumbers, decisive: float)
     where = ""
     if numbers.of:
         where = f" in {demand.column} {printable(numbers.of, limit=_LONGEST_NAME)}, worst{parted}"
+    elif demand.metric:
+        where = f" by {demand.metric}"
     elif demand.column:
         where = f" by {demand.column}{f', {numbers.judged} groups' if numbers.judged else ''}"
     small = f"; {numbers.small} with too few rows were not judged" if numbers.small else ""
@@ -215,6 +234,7 @@ def _result(
     return GateResult(
         gate=demand.gate,
         column=demand.column,
+        metric=demand.metric,
         outcome=outcome,
         value=numbers.value if numbers else None,
         low=numbers.low if numbers else None,
@@ -236,6 +256,7 @@ def parse_numbers(document: Mapping[str, Any]) -> tuple[GateNumbers, ...]:
         GateNumbers(
             gate=str(row["gate"]),
             column=str(row.get("column") or ""),
+            metric=str(row.get("metric") or ""),
             of=str(row.get("of") or ""),
             value=_number(row.get("value")),
             low=_number(row.get("ciLow")),

@@ -119,6 +119,7 @@ def _say_gates(gates: GatesSpec) -> dict[str, Any]:
     return {
         "baseline": gates.baseline,
         "slices": slices and {"columns": list(slices.columns), "minRows": slices.min_rows},
+        "metrics": [each.name for each in gates.metrics],
         "fairness": fairness
         and {
             "columns": list(fairness.columns),

@@ -171,6 +171,7 @@ FULL_MODEL = manifest(
             "gates": {
                 "baseline": True,
                 "slices": {"columns": ["region", "Tag"], "maxLoss": 0.5, "minRows": 50},
+                "metrics": [{"name": "mae", "maxLoss": 0.5}, {"name": "r2", "maxLoss": 0.01}],
             },
         },
         "serving": {
@@ -1015,6 +1016,15 @@ def test_an_amount_may_be_a_number_as_in_a_pod(
                 ("fairness", {"columns": ["a"]}, "set demographicParity", "nothing to be fair in"),
                 ("fairness", {"columns": ["a"], "equalizedOdds": 2}, "equalizedOdds", "above one"),
                 ("calibration", {}, "maxError", "calibration without a bound"),
+                ("metrics", [{"name": "recall"}], "maxLoss", "a metric without a bound"),
+                ("metrics", [{"name": "rec", "maxLoss": 1}], "metrics[0].name", "no such metric"),
+                (
+                    "metrics",
+                    [{"name": "rmse", "maxLoss": 1}],
+                    "has not; it has roc_auc",
+                    "a metric of another task",
+                ),
+                ("metrics", [{"name": "f1", "maxLoss": 1}] * 2, "metrics[1]", "a metric twice"),
                 ("speed", {}, "promotion.gates.speed", "none that there is"),
             )
         ),

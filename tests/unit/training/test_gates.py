@@ -115,6 +115,34 @@ def test_a_slice_that_says_nothing_is_no_number(changes: dict[str, Any], why: st
     assert (found.estimate, found.missing) == (None, why)
 
 
+@pytest.mark.parametrize("metric", ["recall", "log_loss"])
+def test_a_further_metric_is_compared_on_the_rows_that_the_champion_never_saw(metric: str) -> None:
+    rival = Rival(rows=200, score=SCORE[-200:])
+    worse = np.where(np.arange(ROWS) % 4 == 0, 1 - SCORE, SCORE)
+
+    found = one(GatesConfig(metrics=(metric,)), scored(score=worse, rival=rival))
+
+    assert (found.gate, found.metric, found.column, found.rows) == ("metrics", metric, "", 200)
+    assert found.estimate is not None
+    assert found.estimate.low < found.estimate.value < 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        pytest.param({"rival": None}, "there is no version in charge", id="a first version"),
+        pytest.param({"rival": Rival(unavailable="gone")}, "the champion was not scored",
+                     id="a champion that is gone"),
+        pytest.param({"target": np.zeros(ROWS)}, "roc_auc says nothing of these rows",
+                     id="rows of one class"),
+    ],
+)  # fmt: skip
+def test_a_further_metric_that_says_nothing_is_no_number(changes: dict[str, Any], why: str) -> None:
+    found = one(GatesConfig(metrics=("roc_auc",)), scored(metric="log_loss", **changes))
+
+    assert (found.estimate, found.missing) == (None, why)
+
+
 def test_too_many_groups_are_not_compared() -> None:
     groups = (np.arange(ROWS) // 4).astype(str).astype(object)
 

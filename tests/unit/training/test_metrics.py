@@ -8,6 +8,7 @@ import sklearn.metrics as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairlead_contract.metric import METRICS as NAMES
 from fairlead_training.config import METRICS_BY_TASK, OF_AMOUNTS, Task
 from fairlead_training.metrics import (
     METRICS,
@@ -203,3 +204,7 @@ def test_an_error_has_no_share_of_a_target_of_nothing() -> None:
 
 def test_a_metric_that_is_undefined_is_not_a_number() -> None:
     assert math.isnan(compute(Task.BINARY, "roc_auc", np.ones(10), np.linspace(0.1, 0.9, 10)))
+
+
+def test_what_gates_can_name_is_what_is_computed_of_every_version() -> None:
+    assert {task: tuple(names) for task, names in METRICS.items()} == dict(NAMES)

@@ -83,6 +83,7 @@ class GateReason(StrEnum):
     RESULT_UNREADABLE = "ResultUnreadable"
     NOT_BETTER_THAN_BASELINE = "NotBetterThanBaseline"
     WORSE_IN_A_SLICE = "WorseInASlice"
+    WORSE_IN_A_METRIC = "WorseInAMetric"
     GROUPS_TREATED_APART = "GroupsTreatedApart"
     NOT_CALIBRATED = "NotCalibrated"
     GATE_NOT_MEASURED = "GateNotMeasured"

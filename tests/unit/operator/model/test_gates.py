@@ -21,7 +21,8 @@ SLICES = GateDemand(gate=Gate.SLICES, bound=-0.02, column="region")
 PARITY = GateDemand(gate=Gate.DEMOGRAPHIC_PARITY, bound=0.1, column="sex")
 ODDS = GateDemand(gate=Gate.EQUALIZED_ODDS, bound=0.1, column="sex")
 CALIBRATION = GateDemand(gate=Gate.CALIBRATION, bound=0.05)
-EVERY = (BASELINE, SLICES, PARITY, ODDS, CALIBRATION)
+METRIC = GateDemand(gate=Gate.METRICS, bound=-0.02, metric="recall")
+EVERY = (BASELINE, SLICES, METRIC, PARITY, ODDS, CALIBRATION)
 
 
 def numbers(asked: GateDemand, **changes: Any) -> GateNumbers:
@@ -30,6 +31,7 @@ def numbers(asked: GateDemand, **changes: Any) -> GateNumbers:
     good = GateNumbers(
         gate=asked.gate,
         column=asked.column,
+        metric=asked.metric,
         value=value,
         low=value - 0.01,
         high=value + 0.01,
@@ -52,6 +54,11 @@ def demand(*gates: GateDemand) -> Demand:
                      id="a slice that may be worse by as much"),
         pytest.param(SLICES, {"low": -0.0199, "of": "north"}, None,
                      id="a slice that is worse by less"),
+        pytest.param(METRIC, {"low": -0.02}, GateReason.WORSE_IN_A_METRIC,
+                     id="a metric that may be worse by as much"),
+        pytest.param(METRIC, {"low": -0.0199}, None, id="a metric that is worse by less"),
+        pytest.param(METRIC, {"metric": "f1"}, GateReason.GATE_NOT_MEASURED,
+                     id="of another metric"),
         pytest.param(PARITY, {"high": 0.1}, None, id="apart by as much as may be"),
         pytest.param(PARITY, {"high": 0.1001}, GateReason.GROUPS_TREATED_APART, id="apart"),
         pytest.param(ODDS, {"high": 0.2}, GateReason.GROUPS_TREATED_APART, id="odds apart"),
@@ -81,7 +88,8 @@ def test_a_gate_refuses_in_a_word_of_its_own(
     assert outcome.reason == (reason or GateReason.BETTER)
     assert outcome.passed == (reason is None)
     assert row.outcome == (GateOutcome.PASSED if reason is None else GateOutcome.FAILED)
-    assert (row.gate, row.column, row.bound) == (asked.gate, asked.column, asked.bound)
+    assert (row.gate, row.column, row.metric) == (asked.gate, asked.column, asked.metric)
+    assert row.bound == asked.bound
     assert row.message in outcome.message or reason is None
 
 
@@ -101,13 +109,27 @@ def test_the_numbers_stand_in_the_row() -> None:
     )
 
 
+def test_a_metric_is_named_in_its_sentence() -> None:
+    seen = comparison(gates=(numbers(METRIC, value=-0.03, low=-0.05),))
+
+    outcome = judge_candidate(seen, demand(METRIC), stable="1.0.0")
+
+    assert outcome.message.startswith(
+        "metrics: gain over the version in charge by recall -0.0300 (95 % interval -0.0500 to "
+        "0.0100, 900 rows); its lower end must be above -0.02; roc_auc"
+    )
+
+
 def test_all_that_is_not_passed_is_named() -> None:
     seen = comparison(gates=(numbers(BASELINE, low=-0.1), numbers(CALIBRATION, high=0.2)))
 
-    outcome = judge_candidate(seen, demand(BASELINE, PARITY, CALIBRATION), stable="1.0.0")
+    outcome = judge_candidate(seen, demand(BASELINE, PARITY, METRIC, CALIBRATION), stable="1.0.0")
 
     assert outcome.reason == GateReason.NOT_BETTER_THAN_BASELINE
-    assert "; nor does it pass demographicParity by sex, calibration; " in outcome.message
+    assert (
+        "; nor does it pass demographicParity by sex, metrics by recall, calibration; "
+        in outcome.message
+    )
 
 
 def test_a_version_that_is_not_better_anyway_keeps_that_reason() -> None:
@@ -126,7 +148,8 @@ def test_a_first_version_passes_them_too_but_for_the_champions() -> None:
     refused = judge_candidate(comparison(champion=None, gain=None), demand(*EVERY), stable=None)
 
     assert (passed.passed, passed.reason) == (True, GateReason.FIRST_VERSION)
-    assert [row.outcome for row in passed.results if row.gate == Gate.SLICES] == ["NotAsked"]
+    not_asked = [row.gate for row in passed.results if row.outcome == GateOutcome.NOT_ASKED]
+    assert not_asked == [Gate.SLICES, Gate.METRICS]
     assert (refused.passed, refused.reason) == (False, GateReason.GATE_NOT_MEASURED)
     assert "`fairlead retrain MODEL`" in refused.message
 
@@ -143,6 +166,7 @@ measured = st.builds(
     GateNumbers,
     gate=st.sampled_from([*Gate, "unknown"]),
     column=st.sampled_from(["", "region", "sex"]),
+    metric=st.sampled_from(["", "recall"]),
     of=st.text(max_size=100),
     value=anything,
     low=anything,
@@ -170,7 +194,7 @@ def test_only_a_finite_number_beyond_its_bound_passes(
 
     assert [(row.gate, row.column) for row in rows] == [(each.gate, each.column) for each in asked]
     for row, each in zip(rows, asked, strict=True):
-        of_champion = each.gate is Gate.SLICES
+        of_champion = each.gate in {Gate.SLICES, Gate.METRICS}
         assert (row.outcome == GateOutcome.NOT_ASKED) == (of_champion and stable is None)
         if row.outcome == GateOutcome.PASSED:
             ends = (row.low, row.value, row.high)

@@ -115,6 +115,7 @@ def test_what_gates_ask_is_measured_and_their_bounds_are_kept_back() -> None:
     gates = {
         "baseline": True,
         "slices": {"columns": ["region"], "maxLoss": 0.02, "minRows": 50},
+        "metrics": [{"name": "recall", "maxLoss": 0.02}, {"name": "brier", "maxLoss": 0.005}],
         "fairness": {"columns": ["sex"], "equalizedOdds": 0.1},
         "calibration": {"maxError": 0.05},
     }
@@ -125,6 +126,7 @@ def test_what_gates_ask_is_measured_and_their_bounds_are_kept_back() -> None:
     assert document["gates"] == {
         "baseline": True,
         "slices": {"columns": ["region"], "minRows": 50},
+        "metrics": ["recall", "brier"],
         "fairness": {
             "columns": ["sex"], "minRows": 100, "demographicParity": False, "equalizedOdds": True,
         },
@@ -133,6 +135,7 @@ def test_what_gates_ask_is_measured_and_their_bounds_are_kept_back() -> None:
     assert parse_config(json.dumps({**document, "mlflowRunId": "r"})).gates == GatesConfig(
         baseline=True,
         slices=PartsConfig(columns=("region",), min_rows=50),
+        metrics=("recall", "brier"),
         fairness=PartsConfig(columns=("sex",), min_rows=100),
         measures=(Gate.EQUALIZED_ODDS,),
         calibration=True,
