@@ -66,6 +66,7 @@ def test_no_row_is_lost_and_each_is_validated_once_at_most(
         earlier.end <= later.cut
         for earlier, later in zip(parts.folds, parts.folds[1:], strict=False)
     )
+    assert parts.validated is None, "rows of one moment are in the order of time"
 
 
 def test_the_window_expands() -> None:
@@ -164,6 +165,13 @@ def test_each_row_without_times_is_held_out_or_validated_beside_none_of_its_grou
     assert numbers(parts.search) | numbers(parts.holdout) == numbers(rows)
     validated = [number for fold in parts.folds for number in numbers(fold.of(parts.search)[1])]
     assert len(validated) == len(set(validated))
+    units = parts.validated
+    judged_groups = [fold.of(parts.search)[1].groups for fold in parts.folds]
+    assert units is not None
+    assert len(units) == len(validated)
+    assert len(set(units)) == (
+        len(validated) if groups is None else len(set(np.concatenate(judged_groups)))
+    )
 
 
 @pytest.mark.parametrize(
