@@ -69,11 +69,15 @@ def describe_evidence(values: Sequence[float], needed: float) -> tuple[str, ...]
 
 
 def shorten(text: str, limit: int = MESSAGE) -> str:
-    """Return at most ``limit`` characters: where there are more, whole words and an ellipsis."""
+    """Return at most ``limit`` characters: where there are more, whole words and an ellipsis.
+
+    Of a word that would take half of them along, such as an address, the beginning is kept.
+    """
     if len(text) <= limit:
         return text
-    kept = text[: limit - len(_MORE) + 1].rpartition(" ")[0] or text[: limit - len(_MORE)]
-    return kept.rstrip(_LOOSE) + _MORE
+    most = limit - len(_MORE)
+    end = text.rfind(" ", 0, most + 1)
+    return text[: end if end >= limit // 2 else most].rstrip(_LOOSE) + _MORE
 
 
 def write_list(items: Iterable[str], *, between: str = "; ", limit: int = LIST) -> str:

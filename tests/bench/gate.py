@@ -19,7 +19,7 @@ from fairlead_training.evaluate import compare
 NAME: Final = "gate"
 
 _DECLARED: Final = 0.025  # below the lower end of a two-sided 95 % interval
-_REPLAYS: Final = 1_000
+_REPLAYS: Final = 400
 _NOISE: Final = 2.5  # standard errors of a share of replays
 _METRICS: Final = {
     "roc_auc": Task.BINARY,

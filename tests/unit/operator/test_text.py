@@ -39,6 +39,7 @@ def test_printable(text: object, fit: str) -> None:
         pytest.param("number words", "number words", id="of the same length"),
         pytest.param("longer words!", "longer …", id="one character too long"),
         pytest.param("unbreakable-name", "unbreakabl …", id="one word alone is cut"),
+        pytest.param("an unbreakable", "an unbreak …", id="a long word is not lost as a whole"),
         pytest.param("ten-letter a b", "ten-letter …", id="the last word just fits"),
     ],
 )

@@ -62,11 +62,11 @@ def test_a_candidate_the_registry_has_not_told_of_yet_is_shown_all_the_same() ->
 
 
 def test_who_left_says_why_and_no_longer_than_a_status_may() -> None:
-    cause = Cause(reason=Reason.ALERT_FIRED, message="slow" * 1000)
+    cause = Cause(reason=Reason.ALERT_FIRED, message="slow " * 1000)
 
     first, second = report_arms(look(), decided(dropped=(("1.1.0", cause),)), begins=False)
 
-    assert (first.reason, first.message) == (Reason.ALERT_FIRED, "slow" * 256)
+    assert (first.reason, first.message) == (Reason.ALERT_FIRED, "slow " * 204 + "…")
     assert second.reason is None
 
 
